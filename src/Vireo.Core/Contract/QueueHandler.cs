@@ -1,0 +1,136 @@
+using Vireo.Core.Queues;
+
+namespace Vireo.Core.Contract;
+
+/// <summary>The data plane of one emulated queue: takes chains, answers them at once or later.</summary>
+/// <remarks>
+/// Lives from the start of its queue to its stop, on one loop's thread. A turn takes up to <see cref="ChainsPerTurnMax"/>
+/// chains, publishes once, calls once; so a busy queue cannot starve its neighbours. Nothing here may allocate per chain.
+/// </remarks>
+public abstract class QueueHandler : IDisposable
+{
+    /// <summary>How many chains one turn takes at most.</summary>
+    public const int ChainsPerTurnMax = 256;
+
+    private DeviceQueue? _queue;
+    private ISignal? _call;
+    private IDeviceHost? _host;
+    private bool _isFaultReported;
+    private bool _isInTurn;
+
+    /// <summary>Which queue of the device this handler serves.</summary>
+    public int QueueIndex { get; private set; }
+
+    /// <summary>The loop this handler runs on.</summary>
+    public IQueueLoop Loop { get; private set; } = null!;
+
+    /// <summary>Where the queue stands; complete after the loop has stopped the handler.</summary>
+    public QueueState State => Queue.State;
+
+    /// <summary>Whether chains are held that have not been completed.</summary>
+    public bool IsBusy => Queue.InFlight > 0;
+
+    /// <summary>Whether the handler takes no more chains because its queue is being stopped.</summary>
+    public bool IsStopping { get; private set; }
+
+    /// <summary>The queue this handler serves.</summary>
+    protected DeviceQueue Queue => _queue!;
+
+    /// <summary>One bounded turn: takes chains, publishes what was completed, calls the driver if it asked for it.</summary>
+    /// <returns>Whether anything was done; false means the ring was empty.</returns>
+    public bool Run()
+    {
+        _isInTurn = true;
+        bool worked = !IsStopping && TakeChains();
+        if (Queue.HasUnpublished)
+        {
+            worked = true;
+            if (Queue.Publish())
+            {
+                _call?.Notify();
+            }
+        }
+
+        _isInTurn = false;
+        if (Queue.Fault != QueueFault.None && !_isFaultReported)
+        {
+            _isFaultReported = true;
+            _host!.ReportFault(QueueIndex, Queue.Fault);
+        }
+
+        return worked;
+    }
+
+    /// <summary>About to sleep: asks for a kick and looks at the ring once more.</summary>
+    /// <returns>False when a chain has appeared in the meantime: do not sleep.</returns>
+    public bool TryArm() => IsStopping || !WantsChains || Queue.TryArmKicks();
+
+    /// <summary>Begins to stop: from now on no chain is taken; those in flight are still completed.</summary>
+    /// <remarks>Called by the loop on its thread, once. A handler that keeps chains waiting for an event gives them back here.</remarks>
+    public void BeginStop()
+    {
+        IsStopping = true;
+        OnStopping();
+    }
+
+    /// <summary>Releases what the handler holds; called after its queue has stopped.</summary>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    internal void Bind(int queueIndex, DeviceQueue queue, ISignal? call, IDeviceHost host)
+    {
+        QueueIndex = queueIndex;
+        Loop = host.LoopFor(queueIndex);
+        _queue = queue;
+        _call = call;
+        _host = host;
+        OnStarting();
+    }
+
+    /// <summary>Whether chains would be taken if there were some; false saves kicks while nothing can be done with them.</summary>
+    protected virtual bool WantsChains => true;
+
+    /// <summary>Handles one chain: completes it now, or keeps its head and completes it later on the same thread.</summary>
+    /// <param name="chain">The chain; valid during the call.</param>
+    protected abstract void Handle(in DescriptorChain chain);
+
+    /// <summary>Takes the chains of one turn; override only when chains are taken for another reason than being there.</summary>
+    /// <returns>Whether any was taken.</returns>
+    protected virtual bool TakeChains()
+    {
+        Queue.SuppressKicks();
+        int count = 0;
+        while (count < ChainsPerTurnMax && WantsChains && Queue.TryPop(out DescriptorChain chain))
+        {
+            count++;
+            Handle(in chain);
+        }
+
+        return count > 0;
+    }
+
+    /// <summary>The queue is known and about to run: make the request slots.</summary>
+    protected virtual void OnStarting() { }
+
+    /// <summary>The queue is about to stop: give back chains that wait for something that may never come.</summary>
+    protected virtual void OnStopping() { }
+
+    /// <summary>Gives a chain back to the driver; published at the end of this turn or at the next.</summary>
+    /// <param name="head">The chain's head.</param>
+    /// <param name="writtenBytes">How many bytes from the start of its writable part were written.</param>
+    protected void Complete(ushort head, uint writtenBytes)
+    {
+        Queue.Complete(head, writtenBytes);
+        if (!_isInTurn)
+        {
+            Loop.Activate(this);
+        }
+    }
+
+    /// <summary>Releases what the handler holds.</summary>
+    /// <param name="disposing">True when called from <see cref="Dispose()"/>.</param>
+    protected virtual void Dispose(bool disposing) { }
+}

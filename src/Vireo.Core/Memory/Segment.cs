@@ -1,0 +1,58 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Vireo.Core.Memory;
+
+/// <summary>A contiguous piece of guest memory in this process, laid out like <c>struct iovec</c>.</summary>
+/// <remarks>
+/// Arrays of segments go to the kernel as I/O vectors unchanged. The memory is shared with the driver, which may change
+/// it at any time: copy what you interpret, once, and check the copy. Valid while the queue it came from runs.
+/// </remarks>
+[StructLayout(LayoutKind.Sequential)]
+public readonly unsafe struct Segment
+{
+    private readonly nint _address;
+    private readonly nuint _length;
+
+    /// <summary>Names a piece of memory.</summary>
+    /// <param name="address">Host address of the first byte.</param>
+    /// <param name="length">Length in bytes, at most <see cref="int.MaxValue"/>.</param>
+    /// <remarks>Nothing is checked: only guest memory, and tests, make segments.</remarks>
+    internal Segment(nint address, nuint length)
+    {
+        _address = address;
+        _length = length;
+    }
+
+    /// <summary>A segment over memory of this process that the garbage collector does not move.</summary>
+    // SAFETY: the caller passes pinned memory and keeps it alive as long as the segment.
+    internal static Segment OverPinned(Span<byte> bytes) =>
+        new((nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(bytes)), (nuint)bytes.Length);
+
+    /// <summary>Host address of the first byte.</summary>
+    public nint Address => _address;
+
+    /// <summary>Length in bytes.</summary>
+    public int Length => (int)_length;
+
+    /// <summary>The bytes, in place, shared with the driver.</summary>
+    // SAFETY: segments are made only by GuestMemory, from ranges checked against a mapping that outlives running queues.
+    public Span<byte> Bytes => new((void*)_address, (int)_length);
+
+    /// <summary>A part of this segment.</summary>
+    /// <param name="start">First byte, 0 to <see cref="Length"/>.</param>
+    /// <param name="length">Length in bytes, 0 to <see cref="Length"/> less <paramref name="start"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The part lies outside the segment.</exception>
+    public Segment Slice(int start, int length)
+    {
+        if ((uint)start > (uint)Length || (uint)length > (uint)(Length - start))
+        {
+            ThrowOutside();
+        }
+
+        return new(_address + start, (nuint)length);
+    }
+
+    private static void ThrowOutside() =>
+        throw new ArgumentOutOfRangeException(null, "the part lies outside the segment");
+}
