@@ -69,7 +69,12 @@ public readonly struct FeatureSet : IEquatable<FeatureSet>
     /// <summary>Whether the set holds a feature.</summary>
     /// <param name="bit">Feature bit number, 0 to 127; any other number is in no set.</param>
     public bool Contains(int bit) =>
-        (uint)bit < 64 ? (Low >> bit & 1) != 0 : (uint)bit < BitCount && (High >> (bit - 64) & 1) != 0;
+        bit switch
+        {
+            < 0 or >= BitCount => false,
+            < 64 => (Low >> bit & 1) != 0,
+            _ => (High >> (bit - 64) & 1) != 0,
+        };
 
     /// <summary>Whether every feature of this set is in <paramref name="other"/>.</summary>
     public bool IsSubsetOf(FeatureSet other) => (Low & ~other.Low) == 0 && (High & ~other.High) == 0;
