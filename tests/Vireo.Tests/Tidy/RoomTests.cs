@@ -1,0 +1,111 @@
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+
+namespace Vireo.Tests.Tidy;
+
+/// <summary>The rooms of the house: who may know whom, and that each device and home has all its parts.</summary>
+public sealed partial class RoomTests
+{
+    [Fact]
+    public void ProjectReferences_EqualTheTableInArchitecture()
+    {
+        Dictionary<string, string> table = [];
+        foreach (string line in File.ReadLines(Path.Combine(Repository.Root, "docs/architecture.md")))
+        {
+            Match row = RoomRow().Match(line);
+            if (row.Success)
+            {
+                table[row.Groups["room"].Value] = Sorted(row.Groups["references"].Value.Split(','));
+            }
+        }
+
+        Dictionary<string, string> projects = [];
+        foreach (string path in Repository.Files("src", "*.csproj"))
+        {
+            IEnumerable<string> references = XDocument
+                .Load(path)
+                .Descendants("ProjectReference")
+                .Select(static reference =>
+                    Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value)[6..]
+                );
+            projects[Path.GetFileNameWithoutExtension(path)] = Sorted(references);
+        }
+
+        Assert.Equal(Lines(projects), Lines(table), StringComparer.Ordinal);
+    }
+
+    [Fact]
+    public void Homes_NameNoDevice_AndDevicesNameNoHome()
+    {
+        List<string> complaints = [];
+        foreach (string path in Repository.Files("src/Vireo.Homes", "*.cs"))
+        {
+            Complain(complaints, path, "Vireo.Devices", "a home knows only the contract");
+        }
+
+        foreach (string path in Repository.Files("src/Vireo.Devices", "*.cs"))
+        {
+            foreach (string home in (string[])["VhostUser", "Vduse", "VfioUser", "Loopback", "vhost-user", "vfio-user"])
+            {
+                Complain(complaints, path, home, "a device knows only the contract");
+            }
+        }
+
+        Assert.True(complaints.Count == 0, string.Join('\n', complaints));
+    }
+
+    [Fact]
+    public void MarkdownLinks_Resolve()
+    {
+        List<string> complaints = [];
+        foreach (string path in Repository.Files(".", "*.md"))
+        {
+            foreach (Match link in MarkdownLink().Matches(File.ReadAllText(path)))
+            {
+                string target = link.Groups["target"].Value.Split('#')[0];
+                if (target.Length == 0 || target.Contains("://", StringComparison.Ordinal))
+                {
+                    continue;
+                }
+
+                if (!Path.Exists(Path.Combine(Path.GetDirectoryName(path)!, target)))
+                {
+                    complaints.Add($"{Repository.Relative(path)}: the link to {target} leads nowhere");
+                }
+            }
+        }
+
+        Assert.True(complaints.Count == 0, string.Join('\n', complaints));
+    }
+
+    private static IEnumerable<string> Lines(Dictionary<string, string> rooms) =>
+        rooms.Select(static room => $"{room.Key}: {room.Value}").Order(StringComparer.Ordinal);
+
+    private static void Complain(List<string> complaints, string path, string word, string reason)
+    {
+        int line = 0;
+        foreach (string text in File.ReadLines(path))
+        {
+            line++;
+            if (text.Contains(word, StringComparison.Ordinal))
+            {
+                complaints.Add($"{Repository.Relative(path)}:{line}: names {word}; {reason}");
+            }
+        }
+    }
+
+    private static string Sorted(IEnumerable<string> rooms) =>
+        string.Join(
+            ", ",
+            rooms
+                .Select(static room => room.Trim())
+                .Where(static room => room is not ("–" or ""))
+                .Order(StringComparer.Ordinal)
+        );
+
+    [GeneratedRegex(@"^\| `(?<room>Vireo\.\w+)` \| (?<references>[^|]+) \|", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex RoomRow();
+
+    [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex MarkdownLink();
+}
