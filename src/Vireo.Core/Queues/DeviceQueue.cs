@@ -1,4 +1,3 @@
-using System.Numerics;
 using Vireo.Core.Memory;
 using Vireo.Core.Spec;
 
@@ -223,42 +222,5 @@ public abstract class DeviceQueue
             Memory.MarkDirty(range.Address, bytes);
             writtenBytes -= bytes;
         }
-    }
-
-    /// <summary>Checks a queue size of the split layout (VIRTIO 1.4 §2.7).</summary>
-    private protected static void CheckSplitSize(ushort size)
-    {
-        if (size is 0 or > SplitRing.SizeMax || !BitOperations.IsPow2(size))
-        {
-            throw new RingException(
-                $"queue size {size}: a split ring has a power of two from 1 to {SplitRing.SizeMax}"
-            );
-        }
-    }
-
-    /// <summary>Finds an area of the ring in this process.</summary>
-    /// <exception cref="RingException">It is not aligned, or not one contiguous piece of memory.</exception>
-    private protected static Segment Locate(
-        GuestMemory memory,
-        string area,
-        GuestAddress address,
-        int bytes,
-        int alignment,
-        MemoryAccess access
-    )
-    {
-        if (address.Value % (uint)alignment != 0)
-        {
-            throw new RingException($"{area} at {address} is not aligned to {alignment} bytes");
-        }
-
-        return memory.TranslateContiguous(address, (uint)bytes, access, out Segment segment) switch
-        {
-            Translation.Done => segment,
-            Translation.Pending => throw new RingException($"{area} at {address} has no translation yet"),
-            _ => throw new RingException(
-                $"{area} at {address} with {bytes} bytes is not one contiguous piece of the driver's memory"
-            ),
-        };
     }
 }

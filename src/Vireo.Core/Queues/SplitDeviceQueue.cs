@@ -40,39 +40,45 @@ internal sealed unsafe class SplitDeviceQueue : DeviceQueue
     // SAFETY: the three pointers come from ranges that Locate checked against memory that outlives the queue, with the
     // sizes computed from the checked queue size; slots are always masked below that size.
     public SplitDeviceQueue(in QueueAreas areas, QueueState state, GuestMemory memory, FeatureSet features)
-        : base(CheckedSize(areas.Size), memory)
+        : base(RingArea.CheckSplitSize(areas.Size), memory)
     {
         int size = areas.Size;
         _mask = size - 1;
         _hasIndirect = features.Contains(CoreFeature.IndirectDescriptors);
         _hasEventIndex = features.Contains(CoreFeature.EventIndex);
         _descriptors = (SplitDescriptor*)
-            Locate(
-                memory,
-                "descriptor table",
-                areas.Descriptors,
-                SplitRing.DescriptorBytes(size),
-                SplitRing.DescriptorAlignment,
-                MemoryAccess.Read
-            ).Address;
+            RingArea
+                .Locate(
+                    memory,
+                    "descriptor table",
+                    areas.Descriptors,
+                    SplitRing.DescriptorBytes(size),
+                    SplitRing.DescriptorAlignment,
+                    MemoryAccess.Read
+                )
+                .Address;
         _available = (byte*)
-            Locate(
-                memory,
-                "available ring",
-                areas.Driver,
-                SplitRing.AvailableBytes(size),
-                SplitRing.AvailableAlignment,
-                MemoryAccess.Read
-            ).Address;
+            RingArea
+                .Locate(
+                    memory,
+                    "available ring",
+                    areas.Driver,
+                    SplitRing.AvailableBytes(size),
+                    SplitRing.AvailableAlignment,
+                    MemoryAccess.Read
+                )
+                .Address;
         _used = (byte*)
-            Locate(
-                memory,
-                "used ring",
-                areas.Device,
-                SplitRing.UsedBytes(size),
-                SplitRing.UsedAlignment,
-                MemoryAccess.ReadWrite
-            ).Address;
+            RingArea
+                .Locate(
+                    memory,
+                    "used ring",
+                    areas.Device,
+                    SplitRing.UsedBytes(size),
+                    SplitRing.UsedAlignment,
+                    MemoryAccess.ReadWrite
+                )
+                .Address;
 
         _nextAvailable = _availableSeen = new(state.AvailableIndex);
         // The ring itself says how far it was used, also after a migration or a crash of the device.
@@ -173,12 +179,6 @@ internal sealed unsafe class SplitDeviceQueue : DeviceQueue
 
         ResumeKicks();
         return IsTranslationPending || ReadWord(_available + SplitRing.IndexOffset) == _nextAvailable.Value;
-    }
-
-    private static ushort CheckedSize(ushort size)
-    {
-        CheckSplitSize(size);
-        return size;
     }
 
     /// <summary>Reads a 16-bit word that the driver writes, before anything it covers.</summary>
