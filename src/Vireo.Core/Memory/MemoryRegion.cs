@@ -42,6 +42,9 @@ public readonly record struct MemoryRegion
     /// <summary>What a device may do with the range.</summary>
     public MemoryAccess Access { get; }
 
+    /// <summary>The file behind the mapping; null where the memory is nobody's but this process'.</summary>
+    public MemoryBacking? Backing { get; init; }
+
     /// <summary>Guest address of the last byte.</summary>
     public GuestAddress Last => new(Address.Value + (LengthBytes - 1));
 }
