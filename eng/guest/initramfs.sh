@@ -20,7 +20,7 @@ version="${kernels[0]##*/vmlinuz-}"
 
 hash="$({
     echo "$kernel_root $tools"
-    cat "$list" "$guest_dir/init" "$guest_dir/agent" "${BASH_SOURCE[0]}"
+    cat "$list" "$guest_dir/init" "$guest_dir/agent" "$guest_dir/tap" "${BASH_SOURCE[0]}"
 } | sha256sum)"
 image="$vireo_cache/initramfs/$flavour-${hash:0:12}.cpio.gz"
 
@@ -52,7 +52,7 @@ pack() {
     while read -r name; do ln -s busybox "$work/bin/$name"; done < <("$work/bin/busybox" --list | grep -vx busybox)
     ln -s bin "$work/sbin"
     cp "$guest_dir/init" "$work/init"
-    cp "$guest_dir/agent" "$work/vireo/agent"
+    cp "$guest_dir/agent" "$guest_dir/tap" "$work/vireo/"
     chmod +x "$work/init"
     : >"$work/lib/modules/order"
     while read -r file; do

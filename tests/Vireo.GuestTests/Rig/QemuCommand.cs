@@ -1,0 +1,184 @@
+namespace Vireo.GuestTests.Rig;
+
+/// <summary>A QEMU command line in the making: a configuration plus the devices under test.</summary>
+public sealed class QemuCommand
+{
+    private readonly List<string> _devices = [];
+    private int _chardevs;
+
+    public QemuCommand(GuestConfiguration configuration)
+    {
+        Configuration = configuration;
+    }
+
+    public GuestConfiguration Configuration { get; }
+
+    /// <summary>Further words of the kernel's command line.</summary>
+    public string KernelWords { get; set; } = "";
+
+    /// <summary>
+    /// Whether the firmware finds kernel and initramfs on a disk by itself (they must be made to start the agent)
+    /// instead of being handed them.
+    /// </summary>
+    public bool BootsFromDisk { get; set; }
+
+    /// <summary>Whether the guest has Debian's userland; without it, it runs in busybox and starts a little sooner.</summary>
+    public bool HasUserland { get; set; } = true;
+
+    /// <summary>Adds arguments as they are.</summary>
+    public QemuCommand With(params string[] arguments)
+    {
+        _devices.AddRange(arguments);
+        return this;
+    }
+
+    /// <summary>Adds a virtio device by QEMU's name without its bus ending, such as "virtio-rng" or "vhost-user-fs".</summary>
+    public QemuCommand WithVirtioDevice(string name, string options = "") =>
+        With("-device", TransportName(name) + options + Configuration.RingOptions);
+
+    /// <summary>Adds a disk served over a vhost-user socket.</summary>
+    /// <param name="socket">Where the back-end listens.</param>
+    /// <param name="options">More device options, each with a comma before it.</param>
+    /// <param name="reconnect">How often QEMU tries to come back when the back-end is gone; null: never.</param>
+    public QemuCommand WithVhostUserBlock(string socket, string options = "", TimeSpan? reconnect = null)
+    {
+        string chardev = AddSocket(socket, reconnect);
+        string name = Configuration.Machine == GuestMachine.Q35 ? "vhost-user-blk-pci" : "vhost-user-blk";
+        return With(
+            "-device",
+            $"{name},chardev={chardev},num-queues={Configuration.Queues}{options}{Configuration.RingOptions}"
+        );
+    }
+
+    /// <summary>Adds an entropy source served over a vhost-user socket.</summary>
+    public QemuCommand WithVhostUserEntropy(string socket, string options = "", TimeSpan? reconnect = null)
+    {
+        string chardev = AddSocket(socket, reconnect);
+        string name = Configuration.Machine == GuestMachine.Q35 ? "vhost-user-rng-pci" : "vhost-user-rng";
+        return With("-device", $"{name},chardev={chardev}{options}{Configuration.RingOptions}");
+    }
+
+    /// <summary>Adds a UNIX socket that QEMU connects to and gives the name of its character device.</summary>
+    public string AddSocket(string path, TimeSpan? reconnect = null)
+    {
+        string name = $"vu{_chardevs++}";
+        // Older versions count in whole seconds.
+        string again = reconnect switch
+        {
+            null => "",
+            TimeSpan time when Configuration.Qemu == QemuVersion.Newest =>
+                $",reconnect-ms={(int)time.TotalMilliseconds}",
+            TimeSpan time => $",reconnect={Math.Max(1, (int)time.TotalSeconds)}",
+        };
+        With("-chardev", $"socket,id={name},path={path}{again}");
+        return name;
+    }
+
+    /// <summary>QEMU's program and its arguments for a guest whose channels and folders are those given.</summary>
+    public (string Program, IReadOnlyList<string> Arguments) Build(GuestChannels channels, string hostFolder)
+    {
+        string component = Configuration.Qemu == QemuVersion.Newest ? "qemu11" : "qemu7";
+        var arguments = new List<string>();
+        arguments.AddRange(MachineArguments(component));
+        arguments.AddRange(_devices);
+        AddChannel(arguments, "console", channels.Console.Path);
+        arguments.AddRange(["-serial", "chardev:console"]);
+        AddChannel(arguments, "agent", channels.Agent.Path);
+        arguments.AddRange(["-device", "isa-serial,chardev=agent,index=1"]);
+        AddChannel(arguments, "monitor", channels.Monitor.Path);
+        arguments.AddRange(
+            Configuration.Qemu == QemuVersion.Newest
+                ? ["-object", "monitor-qmp,id=qmp,chardev=monitor"]
+                : ["-mon", "chardev=monitor,mode=control"]
+        );
+        if (HasUserland)
+        {
+            AddShare(arguments, "userland", GuestArtifacts.Userland, isReadOnly: true);
+            AddShare(arguments, "modules", GuestArtifacts.Modules, isReadOnly: true);
+        }
+
+        AddShare(arguments, "host", hostFolder, isReadOnly: false);
+        if (!BootsFromDisk)
+        {
+            arguments.AddRange(["-kernel", GuestArtifacts.Kernel, "-initrd", GuestArtifacts.Initramfs]);
+            arguments.AddRange(["-append", KernelCommandLine]);
+        }
+
+        return (GuestArtifacts.Program(component, "qemu-system-x86_64"), arguments);
+    }
+
+    /// <summary>What a guest with this configuration says to its kernel; also what a bootable disk must carry.</summary>
+    public string KernelCommandLine =>
+        "console=ttyS0 quiet panic=-1 vireo.mode=agent"
+        + (HasUserland ? " vireo.userland=9p" : "")
+        + (Configuration.Machine == GuestMachine.MicroVm ? " reboot=t" : "")
+        + (KernelWords.Length > 0 ? $" {KernelWords}" : "");
+
+    private IEnumerable<string> MachineArguments(string component)
+    {
+        string machine = Configuration.Machine == GuestMachine.Q35 ? "q35" : "microvm,acpi=on,rtc=on";
+        string accelerator = GuestArtifacts.HasKvm ? "kvm" : "tcg,thread=multi";
+        yield return "-machine";
+        yield return $"{machine},memory-backend=memory";
+        yield return "-object";
+        yield return $"memory-backend-memfd,id=memory,size={Configuration.MemoryMegabytes}M,share=on";
+        yield return "-m";
+        yield return $"{Configuration.MemoryMegabytes}M";
+        yield return "-smp";
+        yield return $"{Configuration.Cpus}";
+        yield return "-accel";
+        yield return accelerator;
+        yield return "-cpu";
+        yield return GuestArtifacts.HasKvm ? "host" : "max";
+        foreach (string argument in (string[])["-nodefaults", "-no-user-config", "-display", "none"])
+        {
+            yield return argument;
+        }
+
+        if (Configuration.Machine == GuestMachine.MicroVm)
+        {
+            yield return "-global";
+            yield return "virtio-mmio.force-legacy=false";
+        }
+
+        foreach (string argument in FirmwareArguments(component))
+        {
+            yield return argument;
+        }
+    }
+
+    private string[] FirmwareArguments(string component)
+    {
+        string share = Path.Combine(GuestArtifacts.Component(component), "usr/share");
+        return (Configuration.Firmware, Configuration.Machine) switch
+        {
+            (GuestFirmware.QBoot, _) => ["-bios", Path.Combine(share, "qemu/qboot.rom")],
+            (GuestFirmware.SeaBios, GuestMachine.MicroVm) => ["-bios", Path.Combine(share, "seabios/bios-microvm.bin")],
+            (GuestFirmware.Ovmf, _) =>
+            [
+                "-drive",
+                $"if=pflash,format=raw,unit=0,readonly=on,file={FirmwareFile("OVMF_CODE_4M.fd")}",
+                // Variables are written to a throw-away copy.
+                "-drive",
+                $"if=pflash,format=raw,unit=1,snapshot=on,file={FirmwareFile("OVMF_VARS_4M.fd")}",
+            ],
+            _ => [],
+        };
+    }
+
+    private static string FirmwareFile(string name) =>
+        Path.Combine(GuestArtifacts.Component("qemu11"), "usr/share/OVMF", name);
+
+    private static void AddChannel(List<string> arguments, string name, string path) =>
+        arguments.AddRange(["-chardev", $"socket,id={name},path={path}"]);
+
+    private void AddShare(List<string> arguments, string tag, string folder, bool isReadOnly)
+    {
+        string access = isReadOnly ? ",readonly=on" : "";
+        arguments.AddRange(["-fsdev", $"local,id={tag},path={folder},security_model=none,multidevs=remap{access}"]);
+        arguments.AddRange(["-device", $"{TransportName("virtio-9p")},fsdev={tag},mount_tag={tag}"]);
+    }
+
+    private string TransportName(string name) =>
+        name + (Configuration.Machine == GuestMachine.Q35 ? "-pci" : "-device");
+}

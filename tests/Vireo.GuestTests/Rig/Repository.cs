@@ -1,0 +1,28 @@
+namespace Vireo.GuestTests.Rig;
+
+/// <summary>Where things are: the repository, what was built from it, and where tests leave what they found.</summary>
+public static class Repository
+{
+    /// <summary>The folder that holds Vireo.slnx.</summary>
+    public static string Root { get; } = FindRoot();
+
+    /// <summary>The built command line, of the same configuration (release, debug) as the tests.</summary>
+    public static string VireoProgram { get; } =
+        Path.Combine(Root, "artifacts/bin/Vireo.Cli", Path.GetFileName(AppContext.BaseDirectory.TrimEnd('/')), "vireo");
+
+    /// <summary>Where transcripts of failed tests are kept.</summary>
+    public static string Transcripts { get; } = Path.Combine(Root, "artifacts/transcripts");
+
+    private static string FindRoot()
+    {
+        for (string? folder = AppContext.BaseDirectory; folder is not null; folder = Path.GetDirectoryName(folder))
+        {
+            if (File.Exists(Path.Combine(folder, "Vireo.slnx")))
+            {
+                return folder;
+            }
+        }
+
+        throw new InvalidOperationException($"'{AppContext.BaseDirectory}' is not inside the repository.");
+    }
+}
