@@ -1,0 +1,30 @@
+namespace Vireo.Linux.Events;
+
+/// <summary>What can be watched for on a descriptor, and what is reported. The values are epoll's.</summary>
+[Flags]
+public enum LoopEvents : uint
+{
+    /// <summary>Nothing; a descriptor watched for nothing still reports errors.</summary>
+    None = 0,
+
+    /// <summary>A read would not wait: data, a signal, a connection, or the end of the stream (EPOLLIN).</summary>
+    Readable = 0x1,
+
+    /// <summary>A write would not wait (EPOLLOUT).</summary>
+    Writable = 0x4,
+
+    /// <summary>An error is pending; always reported (EPOLLERR).</summary>
+    Error = 0x8,
+
+    /// <summary>Both directions are closed; always reported (EPOLLHUP).</summary>
+    HangUp = 0x10,
+
+    /// <summary>The peer will send no more (EPOLLRDHUP).</summary>
+    PeerClosed = 0x2000,
+
+    /// <summary>
+    /// Report each change once, rather than for as long as the state lasts (EPOLLET). An eventfd watched this way needs no
+    /// read after a signal: every further signal is a change.
+    /// </summary>
+    EdgeTriggered = 0x80000000,
+}

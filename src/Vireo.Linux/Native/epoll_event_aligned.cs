@@ -1,0 +1,13 @@
+using System.Runtime.InteropServices;
+
+namespace Vireo.Linux.Native;
+
+/// <summary><c>struct epoll_event</c> of every architecture but x86-64: the union is aligned.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct epoll_event_aligned
+{
+    internal uint events;
+
+    [CField("data.u64")]
+    internal ulong data;
+}

@@ -1,0 +1,380 @@
+using System.Diagnostics;
+using Vireo.Linux.Events;
+using Xunit;
+
+namespace Vireo.Tests.Linux.Events;
+
+public sealed class EventLoopTaskTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    [Fact]
+    public void RunOnce_TaskNeverActivated_GivesItNoTurn()
+    {
+        using EventLoop loop = new();
+        ScriptedTask task = new(() => true);
+        loop.Add(task);
+
+        loop.RunOnce(TimeSpan.Zero);
+
+        Assert.Equal(0, task.Turns);
+    }
+
+    [Fact]
+    public void RunOnce_TaskWithoutWorkAndNoWindow_ArmsItAtOnce()
+    {
+        using EventLoop loop = new();
+        ScriptedTask task = new(() => false);
+        loop.Add(task);
+        task.Activate();
+
+        loop.RunOnce(TimeSpan.Zero);
+        loop.RunOnce(TimeSpan.Zero);
+
+        Assert.Equal(1, task.Turns);
+        Assert.Equal(1, task.Arms);
+    }
+
+    [Fact]
+    public void RunOnce_TaskThatFindsWorkWhileArming_StaysActive()
+    {
+        using EventLoop loop = new();
+        bool hasWork = false;
+        ScriptedTask task = new(
+            () => hasWork,
+            () =>
+            {
+                hasWork = !hasWork;
+                return !hasWork;
+            }
+        );
+        loop.Add(task);
+        task.Activate();
+
+        loop.RunOnce(TimeSpan.Zero);
+        Assert.Equal((1, 1), (task.Turns, task.Arms));
+        loop.RunOnce(TimeSpan.Zero);
+        Assert.Equal((2, 1), (task.Turns, task.Arms));
+        hasWork = false;
+        loop.RunOnce(TimeSpan.Zero);
+
+        Assert.Equal((3, 2), (task.Turns, task.Arms));
+    }
+
+    [Fact]
+    public void Run_BusyTask_IsNotArmedAndDoesNotStarveWatchersTimersAndPosts()
+    {
+        using EventLoop loop = new();
+        using var signal = EventFd.Create();
+        CountingWatcher watcher = new();
+        using LoopWatch watch = loop.Watch(signal.Handle, LoopEvents.Readable | LoopEvents.EdgeTriggered, watcher);
+        ScriptedTask busy = new(() => true);
+        loop.Add(busy);
+        busy.Activate();
+        int ticks = 0;
+        bool hasPosted = false;
+        using LoopTimer timer = loop.StartTimer(
+            TimeSpan.FromMilliseconds(1),
+            TimeSpan.FromMilliseconds(1),
+            () =>
+            {
+                ticks++;
+                signal.Signal();
+                loop.Post(() => hasPosted = true);
+                if (ticks == 10)
+                {
+                    loop.Stop();
+                }
+            }
+        );
+
+        EventLoopTests.RunWithPatience(loop);
+
+        Assert.Equal(0, busy.Arms);
+        Assert.True(busy.Turns > 1_000, $"{busy.Turns} turns in 10 ms");
+        Assert.InRange(watcher.Calls, 9, 10);
+        Assert.True(hasPosted);
+    }
+
+    [Fact]
+    public void Run_TwoBusyTasks_TakeTurnsEvenly()
+    {
+        const int Turns = 10_000;
+        using EventLoop loop = new();
+        ScriptedTask first = new(() => true);
+        ScriptedTask? second = null;
+        second = new ScriptedTask(() =>
+        {
+            if (second!.Turns == Turns)
+            {
+                loop.Stop();
+            }
+
+            return true;
+        });
+        loop.Add(first);
+        loop.Add(second);
+        first.Activate();
+        second.Activate();
+
+        EventLoopTests.RunWithPatience(loop);
+
+        Assert.Equal(Turns, second.Turns);
+        Assert.InRange(first.Turns, Turns - 1, Turns + 1);
+    }
+
+    [Fact]
+    public void Run_WithPollWindow_ArmsOnlyAfterIt()
+    {
+        var window = TimeSpan.FromMilliseconds(5);
+        using EventLoop loop = new() { PollWindow = window };
+        long armedAt = 0;
+        ScriptedTask task = new(
+            () => false,
+            () =>
+            {
+                armedAt = Stopwatch.GetTimestamp();
+                loop.Stop();
+                return true;
+            }
+        );
+        loop.Add(task);
+        int work = 0;
+        // Works once, so that the window has a beginning.
+        ScriptedTask starter = new(() => work++ == 0);
+        loop.Add(starter);
+        starter.Activate();
+        task.Activate();
+        long start = Stopwatch.GetTimestamp();
+
+        EventLoopTests.RunWithPatience(loop);
+
+        Assert.True(Stopwatch.GetElapsedTime(start, armedAt) >= window);
+        Assert.True(task.Turns > 1_000, $"{task.Turns} turns in the window");
+    }
+
+    [Fact]
+    public void Run_PollForEver_NeverArms()
+    {
+        using EventLoop loop = new() { PollWindow = Timeout.InfiniteTimeSpan };
+        ScriptedTask task = new(() => false);
+        loop.Add(task);
+        task.Activate();
+        using LoopTimer timer = loop.StartTimer(TimeSpan.FromMilliseconds(20), TimeSpan.Zero, loop.Stop);
+
+        EventLoopTests.RunWithPatience(loop);
+
+        Assert.Equal(0, task.Arms);
+        Assert.True(task.Turns > 10_000, $"{task.Turns} turns in 20 ms");
+    }
+
+    [Fact]
+    public void Run_IdleTaskBesideABusyOne_IsArmedAfterAWhile()
+    {
+        using EventLoop loop = new() { PollWindow = TimeSpan.FromMicroseconds(50) };
+        ScriptedTask busy = new(() => true);
+        ScriptedTask idle = new(
+            () => false,
+            () =>
+            {
+                loop.Stop();
+                return true;
+            }
+        );
+        loop.Add(busy);
+        loop.Add(idle);
+        busy.Activate();
+        idle.Activate();
+
+        EventLoopTests.RunWithPatience(loop);
+
+        Assert.Equal(1, idle.Arms);
+        Assert.Equal(0, busy.Arms);
+    }
+
+    [Fact]
+    public void Activate_FromOtherThreads_NeverLosesAWakeUp()
+    {
+        // Producers add to a counter and activate; the task takes from it. A lost wake-up leaves the rest untaken for ever.
+        const int Producers = 3;
+        const int ItemsPerProducer = 30_000;
+        using EventLoop loop = new();
+        int items = 0;
+        int taken = 0;
+        ScriptedTask task = new(
+            () =>
+            {
+                int found = Interlocked.Exchange(ref items, 0);
+                taken += found;
+                if (taken == Producers * ItemsPerProducer)
+                {
+                    loop.Stop();
+                }
+
+                return found != 0;
+            },
+            // As a queue arms: from here on producers signal, so look once more.
+            () => Volatile.Read(ref items) == 0
+        );
+        loop.Add(task);
+        var producers = new Thread[Producers];
+        for (int index = 0; index < Producers; index++)
+        {
+            producers[index] = new Thread(() =>
+            {
+                for (int item = 0; item < ItemsPerProducer; item++)
+                {
+                    Interlocked.Increment(ref items);
+                    task.Activate();
+                }
+            });
+        }
+
+        Array.ForEach(producers, thread => thread.Start());
+        EventLoopTests.RunWithPatience(loop);
+        Array.ForEach(producers, thread => thread.Join());
+
+        Assert.Equal(Producers * ItemsPerProducer, taken);
+    }
+
+    [Fact]
+    public void Remove_ActiveTask_HasNoFurtherTurn()
+    {
+        using EventLoop loop = new();
+        ScriptedTask task = new(() => true);
+        ScriptedTask other = new(() => true);
+        loop.Add(task);
+        loop.Add(other);
+        task.Activate();
+        other.Activate();
+        loop.RunOnce(TimeSpan.Zero);
+
+        loop.Remove(task);
+        task.Activate();
+        loop.RunOnce(TimeSpan.Zero);
+
+        Assert.Equal(1, task.Turns);
+        Assert.Equal(2, other.Turns);
+        Assert.Null(task.Loop);
+    }
+
+    [Fact]
+    public void Remove_OwnTaskDuringItsTurn_Works()
+    {
+        using EventLoop loop = new();
+        ScriptedTask? task = null;
+        task = new ScriptedTask(() =>
+        {
+            loop.Remove(task!);
+            return false;
+        });
+        ScriptedTask other = new(() => true);
+        loop.Add(task);
+        loop.Add(other);
+        task.Activate();
+        other.Activate();
+
+        loop.RunOnce(TimeSpan.Zero);
+        loop.RunOnce(TimeSpan.Zero);
+
+        Assert.Equal(1, task.Turns);
+        Assert.Equal(0, task.Arms);
+        Assert.InRange(other.Turns, 1, 2);
+    }
+
+    [Fact]
+    public void Activate_TaskThatMovedToAnotherLoop_RunsThere()
+    {
+        using EventLoop first = new();
+        using EventLoop second = new();
+        ScriptedTask task = new(() => false);
+        first.Add(task);
+        task.Activate();
+        first.Remove(task);
+        second.Add(task);
+
+        first.RunOnce(TimeSpan.Zero);
+        second.RunOnce(Patience);
+
+        Assert.Equal(1, task.Turns);
+    }
+
+    [Fact]
+    public void Add_TaskOfAnotherLoop_Throws()
+    {
+        using EventLoop first = new();
+        using EventLoop second = new();
+        ScriptedTask task = new(() => false);
+        first.Add(task);
+
+        Assert.Throws<InvalidOperationException>(() => second.Add(task));
+    }
+
+    [Fact]
+    public void UnhandledException_FromTask_PutsItToSleepAndOthersRun()
+    {
+        using EventLoop loop = new();
+        List<Exception> reports = [];
+        loop.UnhandledException = reports.Add;
+        ScriptedTask faulty = new(() => throw new FormatException("mine"));
+        ScriptedTask other = new(() => true);
+        loop.Add(faulty);
+        loop.Add(other);
+        faulty.Activate();
+        other.Activate();
+
+        loop.RunOnce(TimeSpan.Zero);
+        loop.RunOnce(TimeSpan.Zero);
+
+        Assert.Single(reports);
+        Assert.Equal(1, faulty.Turns);
+        Assert.True(other.Turns >= 1);
+    }
+
+    [Fact]
+    public void TurnsAndWakeUps_AllocateNothing()
+    {
+        const int Kicks = 2_000;
+        using EventLoop loop = new();
+        using var kick = EventFd.Create();
+        int pending = 0;
+        long before = 0;
+        long allocated = -1;
+        int kicks = 0;
+        ScriptedTask task = new(
+            () =>
+            {
+                int found = pending;
+                pending = 0;
+                return found != 0;
+            },
+            () =>
+            {
+                kicks++;
+                if (kicks == Kicks / 2)
+                {
+                    before = GC.GetAllocatedBytesForCurrentThread();
+                }
+                else if (kicks == Kicks)
+                {
+                    allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+                    loop.Stop();
+                }
+
+                // The next request comes when the loop is about to sleep, and wakes it through the kernel.
+                pending = 1;
+                kick.Signal();
+                return true;
+            }
+        );
+        loop.Add(task);
+        DelegateWatcher watcher = new((_, _) => task.Activate());
+        using LoopWatch watch = loop.Watch(kick.Handle, LoopEvents.Readable | LoopEvents.EdgeTriggered, watcher);
+        task.Activate();
+
+        EventLoopTests.RunWithPatience(loop);
+
+        Assert.Equal(0, allocated);
+        Assert.True(watcher.Calls >= Kicks - 1);
+    }
+}

@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using Vireo.Linux.Events;
+using Xunit;
+
+namespace Vireo.Tests.Linux.Events;
+
+public sealed class LoopTimerTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    [Fact]
+    public void OneShot_FiresOnceAndNotBeforeItsTime()
+    {
+        var due = TimeSpan.FromMilliseconds(10);
+        using EventLoop loop = new();
+        int calls = 0;
+        long start = Stopwatch.GetTimestamp();
+        using LoopTimer timer = loop.StartTimer(due, TimeSpan.Zero, () => calls++);
+
+        loop.RunOnce(Patience);
+        TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
+        loop.RunOnce(due * 2);
+
+        Assert.Equal(1, calls);
+        Assert.True(elapsed >= due, $"fired after {elapsed}");
+    }
+
+    [Fact]
+    public void Periodic_FiresAgainAndAgain()
+    {
+        using EventLoop loop = new();
+        int calls = 0;
+        using LoopTimer timer = loop.StartTimer(TimeSpan.Zero, TimeSpan.FromMilliseconds(1), () => calls++);
+
+        for (int round = 0; round < 5; round++)
+        {
+            loop.RunOnce(Patience);
+        }
+
+        Assert.Equal(5, calls);
+    }
+
+    [Fact]
+    public void DueAtOnce_Fires()
+    {
+        using EventLoop loop = new();
+        int calls = 0;
+        using LoopTimer timer = loop.StartTimer(TimeSpan.Zero, Timeout.InfiniteTimeSpan, () => calls++);
+
+        loop.RunOnce(Patience);
+
+        Assert.Equal(1, calls);
+    }
+
+    [Fact]
+    public void DueNever_FiresAfterChange()
+    {
+        using EventLoop loop = new();
+        int calls = 0;
+        using LoopTimer timer = loop.StartTimer(Timeout.InfiniteTimeSpan, TimeSpan.Zero, () => calls++);
+
+        loop.RunOnce(TimeSpan.FromMilliseconds(5));
+        Assert.Equal(0, calls);
+        timer.Change(TimeSpan.Zero, TimeSpan.Zero);
+        loop.RunOnce(Patience);
+
+        Assert.Equal(1, calls);
+    }
+
+    [Fact]
+    public void Dispose_BeforeDue_DoesNotFire()
+    {
+        using EventLoop loop = new();
+        int calls = 0;
+        LoopTimer timer = loop.StartTimer(TimeSpan.Zero, TimeSpan.Zero, () => calls++);
+
+        timer.Dispose();
+        timer.Dispose();
+        loop.RunOnce(TimeSpan.FromMilliseconds(5));
+
+        Assert.Equal(0, calls);
+    }
+
+    [Fact]
+    public void NegativeTimes_Throw()
+    {
+        using EventLoop loop = new();
+        var negative = TimeSpan.FromSeconds(-2);
+
+        Assert.Throws<ArgumentOutOfRangeException>(() => loop.StartTimer(negative, TimeSpan.Zero, () => { }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => loop.StartTimer(TimeSpan.Zero, negative, () => { }));
+    }
+}
