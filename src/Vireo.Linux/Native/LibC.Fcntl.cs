@@ -47,4 +47,11 @@ internal static partial class LibC
 
     [LibraryImport(Library, SetLastError = true, EntryPoint = "fcntl")]
     internal static partial SafeFileHandle fcntl_dup(SafeHandle fd, int cmd, nint arg);
+
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial SafeFileHandle openat(int dirfd, string pathname, int flags, uint mode);
+
+    /// <summary>For a number somebody else chose, before it is known to be open.</summary>
+    [LibraryImport(Library, SetLastError = true, EntryPoint = "fcntl")]
+    internal static partial int fcntl_number(int fd, int cmd, nint arg);
 }

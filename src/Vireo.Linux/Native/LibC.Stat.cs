@@ -31,4 +31,7 @@ internal static partial class LibC
 
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int chmod(string pathname, uint mode);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int fchmod(SafeHandle fd, uint mode);
 }

@@ -1,5 +1,4 @@
 using Vireo.Linux;
-using Xunit;
 
 namespace Vireo.Tests.Linux;
 

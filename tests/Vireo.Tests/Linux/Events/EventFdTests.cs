@@ -4,7 +4,6 @@ using Vireo.Linux;
 using Vireo.Linux.Events;
 using Vireo.Linux.Files;
 using Vireo.Linux.Memory;
-using Xunit;
 
 namespace Vireo.Tests.Linux.Events;
 

@@ -1,6 +1,5 @@
 using Vireo.Linux;
 using Vireo.Linux.Events;
-using Xunit;
 
 namespace Vireo.Tests.Linux.Events;
 

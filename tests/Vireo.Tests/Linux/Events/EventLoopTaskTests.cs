@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Vireo.Linux.Events;
-using Xunit;
 
 namespace Vireo.Tests.Linux.Events;
 

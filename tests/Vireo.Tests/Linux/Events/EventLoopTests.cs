@@ -2,7 +2,6 @@ using Vireo.Linux;
 using Vireo.Linux.Events;
 using Vireo.Linux.Files;
 using Vireo.Linux.Memory;
-using Xunit;
 
 namespace Vireo.Tests.Linux.Events;
 

@@ -1,7 +1,6 @@
 using Vireo.Linux;
 using Vireo.Linux.Files;
 using Vireo.Linux.Memory;
-using Xunit;
 
 namespace Vireo.Tests.Linux.Memory;
 

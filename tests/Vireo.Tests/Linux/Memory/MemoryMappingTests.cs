@@ -1,6 +1,5 @@
 using Vireo.Linux;
 using Vireo.Linux.Memory;
-using Xunit;
 
 namespace Vireo.Tests.Linux.Memory;
 
