@@ -78,12 +78,12 @@ public sealed class EventFd : IDisposable
     /// is no other side or the descriptor takes no writes, which for a descriptor of a peer is the peer's own loss.
     /// </returns>
     /// <exception cref="ObjectDisposedException">The descriptor is closed.</exception>
+    // SAFETY: eight bytes of a local variable.
     public unsafe bool Signal()
     {
         ulong one = 1;
         while (true)
         {
-            // SAFETY: eight bytes of a local variable.
             nint written = LibC.write(Handle, &one, sizeof(ulong));
             if (written >= 0)
             {
@@ -101,6 +101,7 @@ public sealed class EventFd : IDisposable
     /// <summary>Takes what was signalled until nothing is left.</summary>
     /// <returns>True when something had been signalled.</returns>
     /// <exception cref="ObjectDisposedException">The descriptor is closed.</exception>
+    // SAFETY: eight bytes of a local variable.
     public unsafe bool TryDrain()
     {
         if (_isPipe)
@@ -109,26 +110,26 @@ public sealed class EventFd : IDisposable
         }
 
         ulong value;
-        // SAFETY: eight bytes of a local variable. One read takes the whole count of an eventfd.
+        // One read takes the whole count of an eventfd.
         return Read(&value, sizeof(ulong)) > 0;
     }
 
     /// <summary>Takes what was signalled and says how much.</summary>
     /// <returns>The sum of the signals since the last time (eventfd only), or 0 when there was none.</returns>
     /// <exception cref="ObjectDisposedException">The descriptor is closed.</exception>
+    // SAFETY: eight bytes of a local variable.
     public unsafe ulong TakeCount()
     {
         ulong value = 0;
-        // SAFETY: eight bytes of a local variable.
         return Read(&value, sizeof(ulong)) == sizeof(ulong) ? value : 0;
     }
 
     /// <summary>Closes the descriptor.</summary>
     public void Dispose() => Handle.Dispose();
 
+    // SAFETY: the buffer is on the stack and as long as stated.
     private unsafe bool TryDrainPipe()
     {
-        // SAFETY: the buffer is on the stack and as long as stated.
         byte* buffer = stackalloc byte[DrainBytes];
         bool isSignalled = false;
         for (int reads = 0; reads < DrainReadsMax && Read(buffer, DrainBytes) > 0; reads++)
@@ -140,11 +141,11 @@ public sealed class EventFd : IDisposable
     }
 
     /// <summary>Reads once. Anything but bytes (nothing there, no other end, not readable) is 0.</summary>
+    // SAFETY: both callers pass a buffer of this length.
     private unsafe nint Read(void* buffer, nuint length)
     {
         while (true)
         {
-            // SAFETY: both callers pass a buffer of this length.
             nint result = LibC.read(Handle, buffer, length);
             if (result >= 0 || LinuxException.LastError != Errno.EINTR)
             {

@@ -108,10 +108,10 @@ public sealed partial class EventLoop
         return _watches.Count - 1;
     }
 
+    // SAFETY: the kernel reads one event from a pinned buffer that holds one.
     private unsafe void Control(int operation, int descriptor, LoopEvents events, ulong key)
     {
         _control.Set(0, (uint)events, key);
-        // SAFETY: the kernel reads one event from a pinned buffer that holds one.
         int result = LibC.epoll_ctl(_epoll, operation, descriptor, _control.Address);
         LinuxException.ThrowIfNegative(result, nameof(LibC.epoll_ctl));
     }
@@ -127,9 +127,9 @@ public sealed partial class EventLoop
         PollEvents(hasWork ? 0 : timeoutMs);
     }
 
+    // SAFETY: the kernel writes at most the stated number of events into a pinned buffer of that capacity.
     private unsafe void PollEvents(int timeoutMs)
     {
-        // SAFETY: the kernel writes at most the stated number of events into a pinned buffer of that capacity.
         int count = LibC.epoll_wait(_epoll, _events.Address, _events.Capacity, timeoutMs);
         Errno error = count < 0 ? LinuxException.LastError : Errno.None;
         // Release: from here on others need not wake us; nothing of ours has to be seen before.

@@ -36,6 +36,7 @@ public sealed class LoopTimer : IDisposable, ILoopWatcher
     /// <param name="due">Time to the first call; zero means at once, Timeout.InfiniteTimeSpan never.</param>
     /// <param name="period">Time between further calls; zero or Timeout.InfiniteTimeSpan for none.</param>
     /// <exception cref="ArgumentOutOfRangeException">A time is negative.</exception>
+    // SAFETY: the kernel reads a local structure whose layout the Abi tests prove.
     public unsafe void Change(TimeSpan due, TimeSpan period)
     {
         itimerspec value = default;
@@ -47,16 +48,16 @@ public sealed class LoopTimer : IDisposable, ILoopWatcher
             value.it_interval = period == Timeout.InfiniteTimeSpan ? default : ConvertPeriod(period);
         }
 
-        // SAFETY: the kernel reads a local structure whose layout the Abi tests prove.
         int result = LibC.timerfd_settime(_handle, 0, &value, null);
         LinuxException.ThrowIfNegative(result, nameof(LibC.timerfd_settime));
     }
 
     /// <inheritdoc/>
+    // SAFETY: eight bytes of a local variable.
     unsafe void ILoopWatcher.OnEvents(LoopWatch watch, LoopEvents events)
     {
         ulong expirations;
-        // SAFETY: eight bytes of a local variable. EAGAIN means that Change came between the event and us.
+        // EAGAIN means that Change came between the event and us.
         if (LibC.read(_handle, &expirations, sizeof(ulong)) == sizeof(ulong))
         {
             _action();

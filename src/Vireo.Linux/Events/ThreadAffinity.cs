@@ -14,12 +14,12 @@ public static class ThreadAffinity
     /// <param name="processor">Number of the processor, from 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is negative or beyond 8191.</exception>
     /// <exception cref="LinuxException">EINVAL: there is no such processor, or this process may not use it.</exception>
+    // SAFETY: the mask is on the stack and as long as the kernel is told; processor is below its number of bits.
     public static unsafe void PinCurrentThread(int processor)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(processor);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(processor, ProcessorsMax);
         const int Words = ProcessorsMax / BitsPerWord;
-        // SAFETY: the mask is on the stack and as long as the kernel is told; processor is below its number of bits.
         ulong* mask = stackalloc ulong[Words];
         new Span<ulong>(mask, Words).Clear();
         mask[processor / BitsPerWord] = 1UL << (processor % BitsPerWord);
@@ -29,10 +29,10 @@ public static class ThreadAffinity
 
     /// <summary>The processors the calling thread may run on, in ascending order.</summary>
     /// <exception cref="LinuxException">The kernel refused.</exception>
+    // SAFETY: the mask is on the stack; the kernel writes at most the stated length.
     public static unsafe IReadOnlyList<int> OfCurrentThread()
     {
         const int Words = ProcessorsMax / BitsPerWord;
-        // SAFETY: as above; the kernel writes at most the stated length.
         ulong* mask = stackalloc ulong[Words];
         new Span<ulong>(mask, Words).Clear();
         int result = LibC.sched_getaffinity(0, Words * sizeof(ulong), mask);

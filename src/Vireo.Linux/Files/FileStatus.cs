@@ -69,11 +69,11 @@ public sealed class FileStatus
     /// <summary>Reads the status of an open descriptor.</summary>
     /// <param name="handle">Any open descriptor. It stays the caller's.</param>
     /// <exception cref="LinuxException">The kernel refused.</exception>
+    // SAFETY: the kernel fills the whole of a structure of ours whose size the Abi tests prove.
     public static unsafe FileStatus Of(SafeHandle handle)
     {
         ArgumentNullException.ThrowIfNull(handle);
         statx buffer;
-        // SAFETY: the kernel fills the whole of a structure of ours whose size the Abi tests prove.
         int result = LibC.statx_handle(handle, "", LibC.AT_EMPTY_PATH, StatusMask, &buffer);
         LinuxException.ThrowIfNegative(result, "statx");
         return new FileStatus(buffer);
@@ -84,12 +84,12 @@ public sealed class FileStatus
     /// <param name="followLink">Whether a symbolic link at its end is followed.</param>
     /// <returns>The status, or null when nothing has that name.</returns>
     /// <exception cref="LinuxException">The kernel refused for another reason.</exception>
+    // SAFETY: as in Of.
     public static unsafe FileStatus? TryGet(string path, bool followLink = true)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         statx buffer;
         int flags = followLink ? 0 : LibC.AT_SYMLINK_NOFOLLOW;
-        // SAFETY: as in Of.
         if (LibC.statx_path(LibC.AT_FDCWD, path, flags, StatusMask, &buffer) == 0)
         {
             return new FileStatus(buffer);

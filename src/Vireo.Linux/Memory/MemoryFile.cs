@@ -86,10 +86,10 @@ public sealed class MemoryFile : IDisposable
     /// <summary>Size in bytes of the pages a file is mapped by: huge for files of hugetlbfs, else the system's.</summary>
     /// <param name="handle">Any open file. It stays the caller's.</param>
     /// <exception cref="LinuxException">The kernel refused.</exception>
+    // SAFETY: the kernel fills a structure of ours whose size the Abi tests prove.
     public static unsafe long PageSizeOf(SafeHandle handle)
     {
         statfs buffer;
-        // SAFETY: the kernel fills a structure of ours whose size the Abi tests prove.
         LinuxException.ThrowIfNegative(LibC.fstatfs(handle, &buffer), nameof(LibC.fstatfs));
         return buffer.f_type == LibC.HUGETLBFS_MAGIC ? buffer.f_bsize : Environment.SystemPageSize;
     }

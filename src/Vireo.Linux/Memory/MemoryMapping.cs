@@ -103,11 +103,11 @@ public sealed class MemoryMapping : SafeHandle
     /// <returns>The bytes; valid until the mapping is disposed, which nothing checks.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The range is not within the mapping.</exception>
     /// <exception cref="ObjectDisposedException">The mapping is disposed.</exception>
+    // SAFETY: the range lies within the mapping, which is open now; the remarks state who keeps it so.
     public unsafe Span<byte> GetSpan(nuint offset, int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         ThrowIfOutside(offset, (nuint)length);
-        // SAFETY: the range lies within the mapping, which is open now; the remarks state who keeps it so.
         return new Span<byte>((void*)(Address + (nint)offset), length);
     }
 

@@ -36,12 +36,12 @@ public static class GroupDatabase
         throw new LinuxException(error, nameof(LibC.getgrnam_r), nameOrNumber);
     }
 
+    // SAFETY: the C library is told the buffer's length; only the number is used, which is not in the buffer.
     private static unsafe Errno LookUp(string name, int bufferBytes, out uint? groupId)
     {
         group entry;
         group* found = null;
         byte[] buffer = new byte[bufferBytes];
-        // SAFETY: the C library is told the buffer's length; only the number is used, which is not in the buffer.
         fixed (byte* bytes = buffer)
         {
             var error = (Errno)LibC.getgrnam_r(name, &entry, bytes, (nuint)bufferBytes, &found);

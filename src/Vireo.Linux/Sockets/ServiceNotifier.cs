@@ -54,6 +54,7 @@ public sealed class ServiceNotifier
         }
     }
 
+    // SAFETY: the kernel reads the array, which is pinned; the time limit set by Connect holds for writes, too.
     private static unsafe bool TrySend(string name, byte[] message)
     {
         UnixAddress address = name[0] == '@' ? UnixAddress.OfAbstractName(name[1..]) : UnixAddress.OfPath(name);
@@ -68,7 +69,6 @@ public sealed class ServiceNotifier
                 return false;
             }
 
-            // SAFETY: the kernel reads the array, which is pinned; the time limit set by Connect holds for writes, too.
             fixed (byte* bytes = message)
             {
                 return LibC.write(socket, bytes, (nuint)message.Length) == message.Length;

@@ -91,9 +91,9 @@ internal ref struct UnixAddress
         return new UnixAddress(bytes, directory, lease, false);
     }
 
+    // SAFETY: the callers have checked that the path is shorter than the array.
     private unsafe void Set(int index, byte value)
     {
-        // SAFETY: the callers have checked that the path is shorter than the array.
         fixed (byte* path = Value.sun_path)
         {
             path[index] = value;

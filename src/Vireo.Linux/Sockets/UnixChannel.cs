@@ -73,11 +73,11 @@ public sealed class UnixChannel : IDisposable
 
     /// <summary>Makes two channels that are connected to each other.</summary>
     /// <exception cref="LinuxException">The process or the system has too many open files.</exception>
+    // SAFETY: the kernel writes two numbers to the stack; they are wrapped at once.
     public static unsafe (UnixChannel First, UnixChannel Second) CreatePair()
     {
         const int Flags = LibC.SOCK_STREAM | LibC.SOCK_CLOEXEC | LibC.SOCK_NONBLOCK;
         int* numbers = stackalloc int[2];
-        // SAFETY: the kernel writes two numbers to the stack; they are wrapped at once.
         int result = LibC.socketpair(LibC.AF_UNIX, Flags, 0, numbers);
         LinuxException.ThrowIfNegative(result, nameof(LibC.socketpair));
         SafeFileHandle first = new(numbers[0], ownsHandle: true);
@@ -87,11 +87,11 @@ public sealed class UnixChannel : IDisposable
 
     /// <summary>Who was at the other end when the connection was made.</summary>
     /// <exception cref="LinuxException">The kernel refused.</exception>
+    // SAFETY: the kernel writes at most the stated length to a local structure.
     public unsafe PeerCredentials GetPeer()
     {
         ucred peer = default;
         uint length = (uint)sizeof(ucred);
-        // SAFETY: the kernel writes at most the stated length to a local structure.
         int result = LibC.getsockopt(Handle, LibC.SOL_SOCKET, LibC.SO_PEERCRED, &peer, &length);
         LinuxException.ThrowIfNegative(result, nameof(LibC.getsockopt), "SO_PEERCRED");
         return new PeerCredentials(peer.pid, peer.uid, peer.gid);
@@ -111,6 +111,7 @@ public sealed class UnixChannel : IDisposable
     /// <param name="descriptorCount">Descriptors received; 0 unless the outcome is Received.</param>
     /// <exception cref="ArgumentException">There is no room for a byte.</exception>
     /// <exception cref="LinuxException">The kernel refused for a reason that is not the peer's.</exception>
+    // SAFETY: the kernel is given the lengths of the two buffers, which stay pinned during the call.
     public unsafe ReceiveOutcome TryReceive(
         Span<byte> destination,
         Span<SafeFileHandle?> descriptors,
@@ -130,7 +131,6 @@ public sealed class UnixChannel : IDisposable
         ControlBuffer control = new(stackalloc byte[ControlBuffer.SizeFor(room)]);
         nint received;
         int flags;
-        // SAFETY: the kernel is given the lengths of the two buffers, which stay pinned during the call.
         fixed (
             byte* bytes = destination,
                 controlBytes = control.Bytes
@@ -174,7 +174,7 @@ public sealed class UnixChannel : IDisposable
     /// <exception cref="LinuxException">
     /// ETOOMANYREFS: too many descriptors on their way to processes that do not read them; EBADF and others.
     /// </exception>
-    public unsafe SendOutcome Send(ReadOnlySpan<byte> bytes, ReadOnlySpan<SafeHandle> descriptors = default)
+    public SendOutcome Send(ReadOnlySpan<byte> bytes, ReadOnlySpan<SafeHandle> descriptors = default)
     {
         if (bytes.IsEmpty || descriptors.Length > DescriptorsMax)
         {
@@ -285,12 +285,12 @@ public sealed class UnixChannel : IDisposable
         }
     }
 
+    // SAFETY: TryReceive has filled the structure with buffers that are pinned.
     private unsafe nint Receive(msghdr* message)
     {
         nuint controlLength = message->msg_controllen;
         while (true)
         {
-            // SAFETY: TryReceive has filled the structure with buffers that are pinned.
             nint received = LibC.recvmsg(Handle, message, LibC.MSG_CMSG_CLOEXEC | LibC.MSG_DONTWAIT);
             if (received >= 0 || LinuxException.LastError != Errno.EINTR)
             {
@@ -301,9 +301,9 @@ public sealed class UnixChannel : IDisposable
         }
     }
 
+    // SAFETY: the kernel is given the lengths of the two buffers, which stay pinned during the call.
     private unsafe nint SendPart(ReadOnlySpan<byte> bytes, ControlBuffer control)
     {
-        // SAFETY: the kernel is given the lengths of the two buffers, which stay pinned during the call.
         fixed (
             byte* data = bytes,
                 controlBytes = control.Bytes
@@ -330,6 +330,7 @@ public sealed class UnixChannel : IDisposable
 
     /// <summary>Waits until the socket takes bytes or reports an error.</summary>
     /// <returns>False when the time is over.</returns>
+    // SAFETY: one entry, a local variable.
     private unsafe bool WaitForRoom(TimeSpan timeout)
     {
         if (timeout <= TimeSpan.Zero)
@@ -339,8 +340,8 @@ public sealed class UnixChannel : IDisposable
 
         using DescriptorLease lease = new(Handle);
         pollfd entry = new() { fd = lease.Number, events = LibC.POLLOUT };
-        // SAFETY: one entry, a local variable. An interrupted wait is begun anew by the caller, with the time that is left.
         int result = LibC.poll(&entry, 1, (int)Math.Min(Math.Ceiling(timeout.TotalMilliseconds), int.MaxValue));
+        // An interrupted wait is begun anew by the caller, with the time that is left.
         if (result < 0 && LinuxException.LastError != Errno.EINTR)
         {
             LinuxException.ThrowLast(nameof(LibC.poll));

@@ -80,12 +80,12 @@ public sealed class UnixListener : IDisposable
     /// <summary>Accepts a connection.</summary>
     /// <returns>The channel, the caller's; null when nobody waits any more.</returns>
     /// <exception cref="LinuxException">EMFILE or ENFILE: too many open files; the connection still waits.</exception>
+    // SAFETY: null means that the peer's address is not wanted.
     public unsafe UnixChannel? TryAccept()
     {
         while (true)
         {
             const int Flags = LibC.SOCK_CLOEXEC | LibC.SOCK_NONBLOCK;
-            // SAFETY: null means that the peer's address is not wanted.
             SafeFileHandle socket = LibC.accept4(Handle, null, null, Flags);
             if (!socket.IsInvalid)
             {
@@ -174,9 +174,9 @@ public sealed class UnixListener : IDisposable
         }
     }
 
+    // SAFETY: the kernel reads the stated number of bytes of a structure that is pinned.
     private unsafe Errno TryBind(ref UnixAddress address)
     {
-        // SAFETY: the kernel reads the stated number of bytes of a structure that is pinned.
         fixed (sockaddr_un* target = &address.Value)
         {
             return LibC.bind(Handle, target, address.Length) < 0 ? LinuxException.LastError : Errno.None;

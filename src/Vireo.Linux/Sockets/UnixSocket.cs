@@ -17,11 +17,11 @@ internal static class UnixSocket
         );
 
     /// <summary>Reads an option that is a number.</summary>
+    // SAFETY: the kernel writes at most four bytes to a local variable.
     internal static unsafe int GetOption(SafeHandle socket, int option)
     {
         int value = 0;
         uint length = sizeof(int);
-        // SAFETY: the kernel writes at most four bytes to a local variable.
         int result = LibC.getsockopt(socket, LibC.SOL_SOCKET, option, &value, &length);
         LinuxException.ThrowIfNegative(result, nameof(LibC.getsockopt));
         return value;
@@ -48,6 +48,7 @@ internal static class UnixSocket
 
     /// <summary>Connects, waiting for at most a stated time while the other side's queue of connections is full.</summary>
     /// <returns>None, or what the kernel answered; EAGAIN when the time is over.</returns>
+    // SAFETY: the kernel reads local structures whose layouts the Abi tests prove.
     internal static unsafe Errno Connect(SafeFileHandle socket, ref UnixAddress address, TimeSpan timeout)
     {
         timeval limit = new()
@@ -55,7 +56,6 @@ internal static class UnixSocket
             tv_sec = (nint)(timeout.Ticks / TimeSpan.TicksPerSecond),
             tv_usec = (nint)(timeout.Ticks % TimeSpan.TicksPerSecond / TimeSpan.TicksPerMicrosecond),
         };
-        // SAFETY: the kernel reads local structures whose layouts the Abi tests prove.
         int result = LibC.setsockopt(socket, LibC.SOL_SOCKET, LibC.SO_SNDTIMEO, &limit, (uint)sizeof(timeval));
         LinuxException.ThrowIfNegative(result, nameof(LibC.setsockopt));
         fixed (sockaddr_un* target = &address.Value)

@@ -1,4 +1,3 @@
-
 namespace Vireo.Tests.Linux;
 
 /// <summary>Tests that count this process' descriptors: nothing else may run beside them.</summary>
