@@ -1,0 +1,23 @@
+namespace Vireo.Devices.Block;
+
+/// <summary>What a request asks for (VIRTIO 1.4 §5.2.6).</summary>
+internal enum BlockRequestType : uint
+{
+    /// <summary>Read sectors.</summary>
+    In = 0,
+
+    /// <summary>Write sectors.</summary>
+    Out = 1,
+
+    /// <summary>Make completed writes stable.</summary>
+    Flush = 4,
+
+    /// <summary>Tell the identification.</summary>
+    GetId = 8,
+
+    /// <summary>Forget ranges.</summary>
+    Discard = 11,
+
+    /// <summary>Make ranges read as zeroes.</summary>
+    WriteZeroes = 13,
+}
