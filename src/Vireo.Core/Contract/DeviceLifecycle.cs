@@ -26,11 +26,15 @@ public sealed class DeviceLifecycle
 
     /// <summary>Puts a device under the machine, in the state of reset.</summary>
     /// <param name="device">The device.</param>
-    /// <param name="additionalFeatures">What the home offers beside the device's own features: ring and transport bits.</param>
+    /// <param name="additionalFeatures">
+    /// What the home offers beside the device's own features: ring and transport bits. Those of rings that the device cannot work
+    /// with are left out.
+    /// </param>
     public DeviceLifecycle(VirtioDevice device, FeatureSet additionalFeatures)
     {
         _device = device;
-        _offered = device.OfferedFeatures | additionalFeatures;
+        FeatureSet impossible = CoreFeature.Rings.Without(device.RingFeatures);
+        _offered = device.OfferedFeatures | additionalFeatures.Without(impossible);
         _isRunning = new bool[device.Queues.Count];
     }
 

@@ -17,4 +17,9 @@ public interface IDeviceHost
     /// <param name="queueIndex">The queue, which has retired.</param>
     /// <param name="fault">How it was broken.</param>
     void ReportFault(int queueIndex, QueueFault fault);
+
+    /// <summary>Reports that the device has lost what it works with, for good: the back-end of a proxy, for example.</summary>
+    /// <param name="reason">What happened, in a sentence.</param>
+    /// <remarks>No queue completes anything any more; only a reset can mend that, if anything can (VIRTIO 1.4 §2.1.2).</remarks>
+    void ReportLoss(string reason);
 }

@@ -18,6 +18,10 @@ public abstract class VirtioDevice : IDisposable
     /// <summary>The features this device can offer. What rings and homes add or take away is not in it.</summary>
     public abstract FeatureSet OfferedFeatures { get; }
 
+    /// <summary>The features of rings that its queues can work with: a home offers no other of <see cref="CoreFeature.Rings"/>.</summary>
+    /// <remarks>Emulated devices run on this library's rings and take all; a proxy takes what its back-end offers.</remarks>
+    public virtual FeatureSet RingFeatures => CoreFeature.Rings;
+
     /// <summary>The queues, in the order of their indices.</summary>
     public abstract IReadOnlyList<QueueTraits> Queues { get; }
 

@@ -3,6 +3,21 @@ namespace Vireo.Core.Spec;
 /// <summary>Numbers of the feature bits that are not of one device type (VIRTIO 1.4 §6).</summary>
 public static class CoreFeature
 {
+    /// <summary>The features that change how queues work, so that whoever runs the queues must know them.</summary>
+    public static readonly FeatureSet Rings = FeatureSet.Of(
+        NotifyOnEmpty,
+        AnyLayout,
+        IndirectDescriptors,
+        EventIndex,
+        Version1,
+        AccessPlatform,
+        RingPacked,
+        InOrder,
+        OrderPlatform,
+        NotificationData,
+        RingReset
+    );
+
     /// <summary>Legacy: interrupt when the ring runs empty even if interrupts are suppressed.</summary>
     public const int NotifyOnEmpty = 24;
 

@@ -234,6 +234,9 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
         Lifecycle.MarkNeedsReset();
     }
 
+    /// <inheritdoc/>
+    void IDeviceHost.ReportLoss(string reason) => Lifecycle.MarkNeedsReset();
+
     /// <summary>Takes the memory of a ring.</summary>
     private LoopbackQueue Prepare(ushort size)
     {
