@@ -28,6 +28,9 @@ public abstract class VirtioDevice : IDisposable
     /// <summary>Length of the configuration space in bytes; 0 when the device has none.</summary>
     public abstract int ConfigLengthBytes { get; }
 
+    /// <summary>The shared memory regions the driver may map; their sizes never change.</summary>
+    public virtual IReadOnlyList<SharedRegion> SharedRegions => [];
+
     /// <summary>Reads the configuration space (VIRTIO 1.4 §2.5).</summary>
     /// <param name="offset">First byte.</param>
     /// <param name="destination">Filled; bytes past the end of the space read as zero.</param>
