@@ -114,11 +114,7 @@ public sealed class MappedMemory : GuestMemory
     }
 
     /// <inheritdoc/>
-    public override Translation Resolve(GuestRange range, ICollection<GuestRange> ranges)
-    {
-        ranges.Add(range);
-        return Translation.Done;
-    }
+    public override void MarkDirty(GuestAddress address, uint lengthBytes) => DirtyLog?.Mark(address, lengthBytes);
 
     /// <summary>The index of the region that holds an address, or the number of regions when none does.</summary>
     private int Find(ulong address)
