@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Vireo.GuestTests.Rig;
 
 /// <summary>A QEMU command line in the making: a configuration plus the devices under test.</summary>
@@ -112,7 +114,20 @@ public sealed class QemuCommand
         "console=ttyS0 quiet panic=-1 vireo.mode=agent"
         + (HasUserland ? " vireo.userland=9p" : "")
         + (Configuration.Machine == GuestMachine.MicroVm ? " reboot=t" : "")
+        + (NeedsTscFrequency ? $" tsc_early_khz={HostTscKilohertz()}" : "")
         + (KernelWords.Length > 0 ? $" {KernelWords}" : "");
+
+    /// <summary>
+    /// A microvm has nothing but the PIT to measure its processor's clock by. Emulated on a busy host that fails one time in
+    /// two, and the kernel then hangs: so it is told.
+    /// </summary>
+    private bool NeedsTscFrequency => Configuration.Machine == GuestMachine.MicroVm && !GuestArtifacts.HasKvm;
+
+    private static int HostTscKilohertz()
+    {
+        string line = File.ReadLines("/proc/cpuinfo").First(text => text.StartsWith("cpu MHz", StringComparison.Ordinal));
+        return (int)(double.Parse(line.AsSpan(line.IndexOf(':') + 1), CultureInfo.InvariantCulture) * 1000);
+    }
 
     private IEnumerable<string> MachineArguments(string component)
     {
