@@ -76,6 +76,18 @@ public abstract class GuestTest : IDisposable
         return path;
     }
 
+    /// <summary>
+    /// Makes a disk of 64 MiB from which a BIOS or UEFI boots the guest (set <see cref="QemuCommand.BootsFromDisk"/>), reading
+    /// kernel and initramfs by their own drivers.
+    /// </summary>
+    protected string CreateBootDisk(string name, QemuCommand command)
+    {
+        string path = InScratch(name);
+        string script = Path.Combine(Repository.Root, "eng/guest/bootdisk.sh");
+        RunProgram(script, path, command.KernelCommandLine);
+        return path;
+    }
+
     /// <summary>Writes a line to the transcript.</summary>
     protected void Note(string text) => _transcript.Write("test", text);
 

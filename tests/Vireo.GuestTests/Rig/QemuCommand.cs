@@ -125,7 +125,8 @@ public sealed class QemuCommand
 
     private static int HostTscKilohertz()
     {
-        string line = File.ReadLines("/proc/cpuinfo").First(text => text.StartsWith("cpu MHz", StringComparison.Ordinal));
+        string line = File.ReadLines("/proc/cpuinfo")
+            .First(text => text.StartsWith("cpu MHz", StringComparison.Ordinal));
         return (int)(double.Parse(line.AsSpan(line.IndexOf(':') + 1), CultureInfo.InvariantCulture) * 1000);
     }
 
