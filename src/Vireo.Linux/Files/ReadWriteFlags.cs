@@ -1,0 +1,21 @@
+namespace Vireo.Linux.Files;
+
+/// <summary>How a single read or write differs from the descriptor's own way. The values are the kernel's (RWF_*).</summary>
+[Flags]
+public enum ReadWriteFlags
+{
+    /// <summary>Not at all.</summary>
+    None = 0,
+
+    /// <summary>Polled completion, where the device has queues for it (RWF_HIPRI).</summary>
+    Polled = 0x1,
+
+    /// <summary>The data, and what is needed to find them again, are on the disk when the write completes (RWF_DSYNC).</summary>
+    DataSync = 0x2,
+
+    /// <summary>As DataSync, with all metadata (RWF_SYNC).</summary>
+    Sync = 0x4,
+
+    /// <summary>Answer EAGAIN rather than wait (RWF_NOWAIT).</summary>
+    NoWait = 0x8,
+}
