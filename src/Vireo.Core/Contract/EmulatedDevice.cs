@@ -75,8 +75,18 @@ public abstract class EmulatedDevice : VirtioDevice
         var queue = DeviceQueue.Create(setup.Areas, setup.State, _memory, Features);
         QueueHandler handler = CreateHandler(setup.Index);
         handler.Bind(setup.Index, queue, setup.Call, _host);
+        try
+        {
+            _host.LoopFor(setup.Index).Start(handler, setup.Kick);
+        }
+        catch
+        {
+            // The loop refused, so no other thread knows the handler.
+            handler.Dispose();
+            throw;
+        }
+
         _running[setup.Index] = handler;
-        _host.LoopFor(setup.Index).Start(handler, setup.Kick);
     }
 
     /// <inheritdoc/>
