@@ -23,16 +23,17 @@ public sealed class EventFd : IDisposable
     /// <summary>Reads of a pipe in one drain: a peer that keeps writing must not keep us here.</summary>
     private const int DrainReadsMax = 64;
 
-    private readonly bool _isPipe;
-
     private EventFd(SafeFileHandle handle, bool isPipe)
     {
         Handle = handle;
-        _isPipe = isPipe;
+        IsPipe = isPipe;
     }
 
     /// <summary>The descriptor, to be watched by a loop or sent to a peer. It stays this object's.</summary>
     public SafeFileHandle Handle { get; }
+
+    /// <summary>Whether it is a pipe or a socket, which fills up when nobody drains it.</summary>
+    public bool IsPipe { get; }
 
     /// <summary>Makes an eventfd.</summary>
     /// <param name="initial">Its first value: 0 for not signalled.</param>
@@ -104,7 +105,7 @@ public sealed class EventFd : IDisposable
     // SAFETY: eight bytes of a local variable.
     public unsafe bool TryDrain()
     {
-        if (_isPipe)
+        if (IsPipe)
         {
             return TryDrainPipe();
         }

@@ -117,6 +117,27 @@ public sealed partial class EventLoop : IDisposable
         }
     }
 
+    /// <summary>One round in the midst of another: for work on the loop's own thread that has to wait for the loop.</summary>
+    /// <remarks>
+    /// Posted work, watchers and tasks run inside the call, among them whoever is calling, if it is a task: only control work that
+    /// cannot be cut in two should wait this way.
+    /// </remarks>
+    /// <param name="timeout">As for <see cref="RunOnce"/>.</param>
+    /// <exception cref="InvalidOperationException">Called off the loop's thread.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The timeout is negative, or longer than 24 days.</exception>
+    public void RunNested(TimeSpan timeout)
+    {
+        int timeoutMs = ToMilliseconds(timeout);
+        if (!IsCurrentThread)
+        {
+            throw new InvalidOperationException("Only the loop's own thread can be inside a round.");
+        }
+
+        LoopTask? outer = _current;
+        RunRound(timeoutMs);
+        _current = outer;
+    }
+
     /// <summary>Makes <see cref="Run"/> return soon. Any thread.</summary>
     public void Stop()
     {

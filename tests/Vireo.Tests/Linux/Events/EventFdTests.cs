@@ -1,4 +1,3 @@
-using System.IO.Pipes;
 using Microsoft.Win32.SafeHandles;
 using Vireo.Linux;
 using Vireo.Linux.Events;
@@ -148,25 +147,6 @@ public sealed class EventFdTests
         {
             signal.Signal();
             signal.TryDrain();
-        }
-    }
-
-    /// <summary>A pipe of the kernel, both ends owned until taken.</summary>
-    private sealed class Pipe : IDisposable
-    {
-        private readonly AnonymousPipeServerStream _reader = new(PipeDirection.In);
-
-        public SafeFileHandle TakeReader() => Take(_reader.SafePipeHandle);
-
-        public SafeFileHandle TakeWriter() => Take(_reader.ClientSafePipeHandle);
-
-        public void Dispose() => _reader.Dispose();
-
-        private static SafeFileHandle Take(SafePipeHandle handle)
-        {
-            SafeFileHandle copy = DescriptorFlags.Duplicate(handle);
-            handle.Dispose();
-            return copy;
         }
     }
 }
