@@ -1,0 +1,144 @@
+using Microsoft.Win32.SafeHandles;
+using Vireo.Core.Memory;
+using Vireo.Homes.VhostUser.Protocol;
+using Vireo.Linux;
+using Vireo.Linux.Memory;
+
+namespace Vireo.Homes.VhostUser;
+
+/// <summary>One region of the driver's memory, mapped into this process until it is disposed.</summary>
+internal sealed class MemorySlot : IDisposable
+{
+    private readonly SafeFileHandle _file;
+    private readonly MemoryMapping _mapping;
+    private readonly MemoryAccess _access;
+
+    private MemorySlot(
+        MemoryRegionDescription description,
+        SafeFileHandle file,
+        MemoryMapping mapping,
+        MemoryAccess access
+    )
+    {
+        Description = description;
+        _file = file;
+        _mapping = mapping;
+        _access = access;
+    }
+
+    /// <summary>What the front-end said of it.</summary>
+    public MemoryRegionDescription Description { get; }
+
+    /// <summary>The region as guest memory knows it.</summary>
+    public MemoryRegion Region =>
+        new(new(Description.GuestAddress), Description.LengthBytes, _mapping.Address, _access)
+        {
+            // Kept open, because a device that is somebody else's has to be handed the file.
+            Backing = new(_file, Description.FileOffset),
+        };
+
+    /// <summary>Checks a region and maps it.</summary>
+    /// <param name="description">What the front-end says of it.</param>
+    /// <param name="file">The file of its memory; becomes the slot's, and is closed if refused.</param>
+    /// <exception cref="ProtocolException">The region is empty or wraps.</exception>
+    /// <exception cref="RefusalException">It cannot be mapped: the file is too short, not memory, or there is no room.</exception>
+    public static MemorySlot Map(MemoryRegionDescription description, SafeFileHandle file)
+    {
+        try
+        {
+            Check(description);
+            return MapBestEffort(description, file);
+        }
+        catch (LinuxException exception)
+        {
+            file.Dispose();
+            throw new RefusalException(
+                $"the memory region at {description.GuestAddress:x} cannot be mapped: {exception.Message}",
+                exception
+            );
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Whether two regions overlap in the guest or in the front-end.</summary>
+    public bool Overlaps(MemoryRegionDescription other) =>
+        Overlaps(Description.GuestAddress, other.GuestAddress, other.LengthBytes)
+        || Overlaps(Description.UserAddress, other.UserAddress, other.LengthBytes);
+
+    /// <summary>Whether a message means this region: the file offset does not count.</summary>
+    public bool IsNamedBy(MemoryRegionDescription other) =>
+        other.GuestAddress == Description.GuestAddress
+        && other.UserAddress == Description.UserAddress
+        && other.LengthBytes == Description.LengthBytes;
+
+    /// <summary>Translates an address of the front-end.</summary>
+    public bool TryTranslateUser(ulong userAddress, out GuestAddress address)
+    {
+        // Regions do not wrap, so that an address below the first byte is the only one that could.
+        bool isInside =
+            userAddress >= Description.UserAddress && userAddress - Description.UserAddress < Description.LengthBytes;
+        address = isInside ? new(Description.GuestAddress + (userAddress - Description.UserAddress)) : default;
+        return isInside;
+    }
+
+    /// <summary>Unmaps the region; no queue uses it any more.</summary>
+    public void Dispose()
+    {
+        _mapping.Dispose();
+        _file.Dispose();
+    }
+
+    private static void Check(MemoryRegionDescription description)
+    {
+        if (description.LengthBytes == 0)
+        {
+            throw new ProtocolException($"the memory region at {description.GuestAddress:x} is empty");
+        }
+
+        ulong last = description.LengthBytes - 1;
+        if (
+            last > ulong.MaxValue - description.GuestAddress
+            || last > ulong.MaxValue - description.UserAddress
+            || description.LengthBytes > long.MaxValue
+            || description.FileOffset > long.MaxValue - description.LengthBytes
+        )
+        {
+            throw new ProtocolException(
+                $"the memory region at {description.GuestAddress:x} with {description.LengthBytes:x} bytes wraps"
+            );
+        }
+    }
+
+    private static MemorySlot MapBestEffort(MemoryRegionDescription description, SafeFileHandle file)
+    {
+        try
+        {
+            return Map(description, file, MemoryAccess.ReadWrite);
+        }
+        catch (LinuxException exception) when (exception.Error is Errno.EACCES or Errno.EPERM)
+        {
+            // Read-only memory, such as a ROM or a file sealed against writing, can still be read by the device.
+            return Map(description, file, MemoryAccess.Read);
+        }
+    }
+
+    private static MemorySlot Map(MemoryRegionDescription description, SafeFileHandle file, MemoryAccess access)
+    {
+        MappingAccess pages = access == MemoryAccess.ReadWrite ? MappingAccess.ReadWrite : MappingAccess.Read;
+        var mapping = MemoryMapping.Map(
+            file,
+            (long)description.FileOffset,
+            (nuint)description.LengthBytes,
+            pages,
+            MappingOptions.NoReserve
+        );
+        return new(description, file, mapping, access);
+    }
+
+    private bool Overlaps(ulong ours, ulong theirs, ulong theirLength) =>
+        ours <= theirs ? theirs - ours < Description.LengthBytes : ours - theirs < theirLength;
+}

@@ -1,0 +1,144 @@
+using Vireo.Core.Memory;
+using Vireo.Homes.VhostUser.Protocol;
+
+namespace Vireo.Homes.VhostUser;
+
+/// <summary>The regions of the driver's memory that the front-end shares.</summary>
+internal sealed class MemoryTable : IDisposable
+{
+    /// <summary>How many regions there may be: what QEMU's largest guests use.</summary>
+    public const int SlotsMax = 509;
+
+    private readonly List<MemorySlot> _slots = [];
+
+    /// <summary>How many regions there are.</summary>
+    public int Count => _slots.Count;
+
+    /// <summary>Takes regions in place of all there were. No queue runs.</summary>
+    /// <param name="slots">The new regions; they become the table's, and are checked for overlaps by it.</param>
+    /// <exception cref="ProtocolException">They overlap; the table is then as it was, and the regions are disposed.</exception>
+    public void Replace(List<MemorySlot> slots)
+    {
+        for (int index = 0; index < slots.Count; index++)
+        {
+            if (FindOverlap(slots, index, slots[index].Description) is { } other)
+            {
+                DisposeAll(slots);
+                throw Overlap(slots[index].Description, other);
+            }
+        }
+
+        Clear();
+        _slots.AddRange(slots);
+    }
+
+    /// <summary>Checks whether one more region would do, before it is mapped.</summary>
+    /// <exception cref="ProtocolException">It overlaps another, or there are too many.</exception>
+    public void CheckAdd(MemoryRegionDescription description)
+    {
+        if (_slots.Count == SlotsMax)
+        {
+            throw new ProtocolException($"there are {SlotsMax} memory regions already");
+        }
+
+        if (FindOverlap(_slots, _slots.Count, description) is { } other)
+        {
+            throw Overlap(description, other);
+        }
+    }
+
+    /// <summary>Takes one more region. No queue runs.</summary>
+    /// <param name="slot">The region; becomes the table's. It has passed <see cref="CheckAdd"/>.</param>
+    public void Add(MemorySlot slot) => _slots.Add(slot);
+
+    /// <summary>Finds the region that a message names.</summary>
+    /// <exception cref="ProtocolException">There is none.</exception>
+    public MemorySlot Find(MemoryRegionDescription description)
+    {
+        foreach (MemorySlot slot in _slots)
+        {
+            if (slot.IsNamedBy(description))
+            {
+                return slot;
+            }
+        }
+
+        throw new ProtocolException(
+            $"there is no memory region at {description.GuestAddress:x} with {description.LengthBytes:x} bytes, seen at "
+                + $"{description.UserAddress:x} by the front-end"
+        );
+    }
+
+    /// <summary>Gives up a region and unmaps it. No queue runs.</summary>
+    public void Remove(MemorySlot slot)
+    {
+        _slots.Remove(slot);
+        slot.Dispose();
+    }
+
+    /// <summary>Gives up all regions. No queue runs.</summary>
+    public void Clear()
+    {
+        DisposeAll(_slots);
+        _slots.Clear();
+    }
+
+    /// <summary>Translates an address of the front-end to one of the guest.</summary>
+    /// <returns>False when it is in no region.</returns>
+    public bool TryTranslateUser(ulong userAddress, out GuestAddress address)
+    {
+        foreach (MemorySlot slot in _slots)
+        {
+            if (slot.TryTranslateUser(userAddress, out address))
+            {
+                return true;
+            }
+        }
+
+        address = default;
+        return false;
+    }
+
+    /// <summary>The regions as guest memory, which must not be used after the table has changed.</summary>
+    /// <param name="log">Where writes are recorded, or null.</param>
+    public MappedMemory ToGuestMemory(DirtyLog? log)
+    {
+        var regions = new MemoryRegion[_slots.Count];
+        for (int index = 0; index < regions.Length; index++)
+        {
+            regions[index] = _slots[index].Region;
+        }
+
+        return new(regions, log);
+    }
+
+    /// <summary>Unmaps everything. No queue runs.</summary>
+    public void Dispose() => Clear();
+
+    private static MemorySlot? FindOverlap(List<MemorySlot> slots, int count, MemoryRegionDescription description)
+    {
+        for (int index = 0; index < count; index++)
+        {
+            if (slots[index].Overlaps(description))
+            {
+                return slots[index];
+            }
+        }
+
+        return null;
+    }
+
+    private static void DisposeAll(List<MemorySlot> slots)
+    {
+        foreach (MemorySlot slot in slots)
+        {
+            slot.Dispose();
+        }
+    }
+
+    private static ProtocolException Overlap(MemoryRegionDescription description, MemorySlot other) =>
+        new(
+            $"the memory region at {description.GuestAddress:x} overlaps the one at {other.Description.GuestAddress:x}, in the "
+                + "guest or in the front-end"
+        );
+}

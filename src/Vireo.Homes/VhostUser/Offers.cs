@@ -1,0 +1,30 @@
+using Vireo.Core.Contract;
+using Vireo.Core.Spec;
+using Vireo.Homes.VhostUser.Protocol;
+
+namespace Vireo.Homes.VhostUser;
+
+/// <summary>What the home offers for a device: only what works and is tested.</summary>
+internal static class Offers
+{
+    /// <summary>The virtio features beside the device's own.</summary>
+    public static FeatureSet Virtio(VirtioDevice device) =>
+        FeatureSet.Of(CoreFeature.IndirectDescriptors, CoreFeature.EventIndex, CoreFeature.Version1);
+
+    /// <summary>The protocol features.</summary>
+    public static ulong Protocol(VirtioDevice device)
+    {
+        FeatureSet features = FeatureSet
+            .Of(
+                ProtocolFeature.MultipleQueues,
+                ProtocolFeature.ReplyAck,
+                ProtocolFeature.BackEndRequests,
+                ProtocolFeature.BackEndSendDescriptors,
+                ProtocolFeature.ResetDevice,
+                ProtocolFeature.ConfigureMemorySlots,
+                ProtocolFeature.Status
+            )
+            .WithIf(ProtocolFeature.Config, device.ConfigLengthBytes > 0);
+        return features.Low;
+    }
+}

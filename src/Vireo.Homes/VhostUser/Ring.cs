@@ -1,0 +1,86 @@
+using Vireo.Homes.VhostUser.Protocol;
+using Vireo.Linux.Events;
+
+namespace Vireo.Homes.VhostUser;
+
+/// <summary>What the front-end has said of one ring.</summary>
+/// <remarks>Owns the ring's descriptors. Whether its queue runs is the lifecycle's to know.</remarks>
+internal sealed class Ring : IDisposable
+{
+    /// <summary>Makes a ring that is stopped and disabled.</summary>
+    /// <param name="index">Which queue of the device.</param>
+    public Ring(int index) => Index = index;
+
+    /// <summary>Which queue of the device.</summary>
+    public int Index { get; }
+
+    /// <summary>How many descriptors; 0 until said.</summary>
+    public ushort Size { get; set; }
+
+    /// <summary>Where it lies; null until said.</summary>
+    public VringAddress? Address { get; set; }
+
+    /// <summary>Where its queue begins, or where it stopped; see <see cref="RingPosition"/>.</summary>
+    public uint Position { get; set; }
+
+    /// <summary>Whether the ring is started: from its kick to the question for its position.</summary>
+    public bool IsStarted { get; set; }
+
+    /// <summary>Whether the ring is enabled.</summary>
+    public bool IsEnabled { get; set; }
+
+    /// <summary>Announces buffers; null for a ring that is to be looked at all the time.</summary>
+    public EventFd? Kick { get; private set; }
+
+    /// <summary>Announces used buffers.</summary>
+    public RingCall Call { get; } = new();
+
+    /// <summary>Announces errors; null when the front-end does not want to know.</summary>
+    public EventFd? Error { get; private set; }
+
+    /// <summary>Whether the queue should run.</summary>
+    public bool ShouldRun => IsStarted && IsEnabled && Size != 0 && Address is not null;
+
+    /// <summary>Takes another kick. The queue does not run.</summary>
+    /// <param name="kick">The descriptor, which becomes the ring's, or null.</param>
+    public void ReplaceKick(EventFd? kick)
+    {
+        Kick?.Dispose();
+        Kick = kick;
+    }
+
+    /// <summary>Takes another descriptor for errors.</summary>
+    /// <param name="error">The descriptor, which becomes the ring's, or null.</param>
+    public void ReplaceError(EventFd? error)
+    {
+        Error?.Dispose();
+        Error = error;
+    }
+
+    /// <summary>Stops the ring. The queue does not run.</summary>
+    public void Stop()
+    {
+        IsStarted = false;
+        // What the kick still says is ours: a front-end that looks at the descriptor next must not find it.
+        Kick?.TryDrain();
+        ReplaceKick(null);
+    }
+
+    /// <summary>Forgets what a reset of the device forgets. The queue does not run.</summary>
+    public void Reset()
+    {
+        Stop();
+        IsEnabled = false;
+        Size = 0;
+        Address = null;
+        Position = 0;
+    }
+
+    /// <summary>Closes all descriptors. The queue does not run.</summary>
+    public void Dispose()
+    {
+        ReplaceKick(null);
+        ReplaceError(null);
+        Call.Dispose();
+    }
+}

@@ -1,0 +1,308 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
+using Vireo.Core.Contract;
+using Vireo.Core.Queues;
+using Vireo.Core.Spec;
+using Vireo.Homes.VhostUser.Protocol;
+using Vireo.Linux;
+using Vireo.Linux.Sockets;
+
+namespace Vireo.Homes.VhostUser;
+
+/// <summary>One front-end from its first message to its end: what was negotiated, memory, rings, and the device's state.</summary>
+/// <remarks>Used by the home's control thread only. When it ends the device is as it was before.</remarks>
+internal sealed class VhostUserSession : IDisposable
+{
+    private readonly DeviceHost _host;
+    private readonly MessageSocket _socket;
+    private readonly ILogger _log;
+
+    /// <summary>The socket for requests of our own; null until the front-end gives one.</summary>
+    private BackEndChannel? _backEnd;
+
+    /// <summary>Whether the front-end has yet to be told that the configuration space has changed.</summary>
+    private bool _isConfigChangePending;
+
+    /// <summary>Begins a session.</summary>
+    /// <param name="device">The device, in the state of reset; stays the home's.</param>
+    /// <param name="host">What the device knows of the home.</param>
+    /// <param name="socket">The connection; stays the caller's.</param>
+    /// <param name="log">Where it is said what the peer does.</param>
+    public VhostUserSession(VirtioDevice device, DeviceHost host, MessageSocket socket, ILogger log)
+    {
+        _host = host;
+        _socket = socket;
+        _log = log;
+        Lifecycle = new(device, Offers.Virtio(device));
+        Features = new(Lifecycle.Offered, Offers.Protocol(device));
+        Rings = new(Lifecycle, Memory, Features);
+    }
+
+    /// <summary>The device's status machine.</summary>
+    public DeviceLifecycle Lifecycle { get; }
+
+    /// <summary>What is on offer and what was chosen.</summary>
+    public NegotiatedFeatures Features { get; }
+
+    /// <summary>The driver's memory.</summary>
+    public MemoryTable Memory { get; } = new();
+
+    /// <summary>The rings.</summary>
+    public RingSet Rings { get; }
+
+    /// <summary>Does what the message says that the socket has received.</summary>
+    /// <exception cref="ProtocolException">The message is wrong; the session is to be ended.</exception>
+    /// <exception cref="RefusalException">It cannot be done, and the front-end does not wait to hear so.</exception>
+    public void Dispatch()
+    {
+        Message message = _socket.Message;
+        try
+        {
+            if (!MessageTable.TryFind((uint)message.Request, out MessageKind? kind))
+            {
+                throw new ProtocolException($"message {(uint)message.Request} is unknown");
+            }
+
+            Handle(kind, message);
+            TellConfigChange();
+        }
+        finally
+        {
+            message.CloseDescriptors();
+        }
+    }
+
+    /// <summary>Answers the current message with a number.</summary>
+    public void Reply(ulong value) => Reply(Wire.Bytes(ref value));
+
+    /// <summary>Answers the current message.</summary>
+    /// <param name="payload">The answer.</param>
+    public void Reply(ReadOnlySpan<byte> payload)
+    {
+        MessageHeader header = new()
+        {
+            Request = (uint)_socket.Message.Request,
+            Flags = MessageFlags.Version | MessageFlags.Reply,
+        };
+        // A front-end that has gone is met at the next receive.
+        _socket.Send(header, payload);
+    }
+
+    /// <summary>Takes the driver's choice of features.</summary>
+    public void SetFeatures(ulong features)
+    {
+        FeatureSet before = Features.AcceptedByDriver;
+        bool isFirst = Features.Accepted is null;
+        ulong unknown = features & ~Features.Offered;
+        if (unknown != 0)
+        {
+            throw new ProtocolException($"features {new FeatureSet(unknown)} were accepted but never offered");
+        }
+
+        Features.Accept(features);
+        if (isFirst || Features.AcceptedByDriver != before)
+        {
+            Negotiate();
+        }
+
+        if (!Features.HasProtocolFeatures)
+        {
+            Rings.EnableAll();
+        }
+
+        Rings.UpdateAll();
+    }
+
+    /// <summary>Takes the socket for requests of our own.</summary>
+    /// <param name="descriptor">The socket; becomes the session's.</param>
+    public void SetBackEndSocket(SafeFileHandle descriptor)
+    {
+        try
+        {
+            BackEndChannel channel = new(UnixChannel.FromDescriptor(descriptor), _host.Control, _log);
+            _backEnd?.Dispose();
+            _backEnd = channel;
+        }
+        catch (LinuxException exception)
+        {
+            throw new ProtocolException(exception.Message, exception);
+        }
+    }
+
+    /// <summary>Changes the driver's memory: halts the queues, changes, and lets them go on.</summary>
+    /// <param name="change">Changes <see cref="Memory"/>.</param>
+    public void ChangeMemory(Action change)
+    {
+        Rings.HaltAll();
+        try
+        {
+            change();
+        }
+        finally
+        {
+            Lifecycle.Attach(_host, Memory.ToGuestMemory(log: null));
+        }
+
+        Rings.UpdateAll();
+    }
+
+    /// <summary>Resets the device; the connection, its memory and its protocol features stay.</summary>
+    public void ResetDevice()
+    {
+        Lifecycle.Reset();
+        Features.ForgetAccepted();
+        Rings.Reset();
+        _isConfigChangePending = false;
+    }
+
+    /// <summary>Writes the device status; 0 resets.</summary>
+    public void SetStatus(DeviceStatus status)
+    {
+        if (status == DeviceStatus.None)
+        {
+            ResetDevice();
+            return;
+        }
+
+        Lifecycle.WriteStatus(status, Features.AcceptedByDriver);
+    }
+
+    /// <summary>The configuration space has changed.</summary>
+    public void OnConfigChanged()
+    {
+        _isConfigChangePending = true;
+        TellConfigChange();
+    }
+
+    /// <summary>The driver broke a ring.</summary>
+    public void OnFault(int queueIndex, QueueFault fault)
+    {
+        _log.RingIsBroken(queueIndex, fault);
+        Rings.SignalError(queueIndex);
+        AskForReset();
+    }
+
+    /// <summary>The device has lost what it works with.</summary>
+    public void OnLoss(string reason)
+    {
+        _log.DeviceIsLost(reason);
+        for (int index = 0; index < Rings.Count; index++)
+        {
+            Rings.SignalError(index);
+        }
+
+        AskForReset();
+    }
+
+    /// <summary>Ends the session: stops the queues, resets the device, gives up memory and descriptors.</summary>
+    public void Dispose()
+    {
+        Lifecycle.Reset();
+        Lifecycle.Attach(_host, DeviceHost.NoMemory);
+        Rings.Dispose();
+        Memory.Dispose();
+        _backEnd?.Dispose();
+    }
+
+    private void AskForReset()
+    {
+        if (Lifecycle.MarkNeedsReset() && Features.Has(ProtocolFeature.Status))
+        {
+            // The driver is told that the status has changed by way of the configuration space (VIRTIO 1.4 §2.1.2).
+            OnConfigChanged();
+        }
+    }
+
+    private static void Check(MessageKind kind, Message message)
+    {
+        MessageForm form = kind.Form;
+        bool isGood =
+            message.Payload.Length >= form.PayloadMin
+            && message.Payload.Length <= form.PayloadMax
+            && message.DescriptorCount >= form.DescriptorsMin
+            && message.DescriptorCount <= form.DescriptorsMax;
+        if (!isGood)
+        {
+            throw new ProtocolException(
+                $"{message.Payload.Length} bytes and {message.DescriptorCount} descriptors came, where {form} were expected"
+            );
+        }
+    }
+
+    private void Handle(MessageKind kind, Message message)
+    {
+        // Asked for before the message is handled: it may be the one that negotiates answers.
+        bool isAcknowledged = message.NeedsReply && !kind.HasReply && Features.Has(ProtocolFeature.ReplyAck);
+        try
+        {
+            CheckFeature(kind);
+            Check(kind, message);
+            kind.Handle(this, message);
+        }
+        catch (ProtocolException exception)
+        {
+            throw new ProtocolException($"{kind.Name}: {exception.Message}", exception);
+        }
+        catch (RefusalException exception) when (isAcknowledged)
+        {
+            _log.Refused(kind.Name, exception.Message);
+            Reply(1);
+            return;
+        }
+        catch (RefusalException exception)
+        {
+            throw new RefusalException($"{kind.Name}: {exception.Message}", exception);
+        }
+
+        if (isAcknowledged)
+        {
+            Reply(0);
+        }
+    }
+
+    private void CheckFeature(MessageKind kind)
+    {
+        if (kind.Feature == MessageKind.None)
+        {
+            return;
+        }
+
+        bool isThere = kind.IsOfferEnough ? Features.Offers(kind.Feature) : Features.Has(kind.Feature);
+        if (!isThere)
+        {
+            throw new ProtocolException($"protocol feature {kind.Feature} was not negotiated");
+        }
+    }
+
+    private void Negotiate()
+    {
+        if (Lifecycle.HasRunningQueue)
+        {
+            throw new ProtocolException("the driver's features cannot change while a ring runs");
+        }
+
+        if (!Lifecycle.TryNegotiate(Features.AcceptedByDriver, out string? refusal))
+        {
+            Features.ForgetAccepted();
+            throw new RefusalException(refusal!);
+        }
+    }
+
+    /// <summary>
+    /// Tells the front-end that the configuration space has changed. Not before a ring runs: a device whose rings are stopped sends
+    /// nothing, and QEMU 11.1 crashes when the message comes before the guest has started the device.
+    /// </summary>
+    private void TellConfigChange()
+    {
+        if (
+            _isConfigChangePending
+            && Features.Has(ProtocolFeature.Config)
+            && Lifecycle.HasRunningQueue
+            && _backEnd is not null
+        )
+        {
+            _isConfigChangePending = false;
+            _backEnd.Send(BackEndRequest.ConfigChange, []);
+        }
+    }
+}
