@@ -1,3 +1,5 @@
+using Vireo.Linux.Native;
+
 namespace Vireo.Linux.Events;
 
 /// <summary>What can be watched for on a descriptor, and what is reported. The values are epoll's.</summary>
@@ -8,23 +10,23 @@ public enum LoopEvents : uint
     None = 0,
 
     /// <summary>A read would not wait: data, a signal, a connection, or the end of the stream (EPOLLIN).</summary>
-    Readable = 0x1,
+    Readable = LibC.EPOLLIN,
 
     /// <summary>A write would not wait (EPOLLOUT).</summary>
-    Writable = 0x4,
+    Writable = LibC.EPOLLOUT,
 
     /// <summary>An error is pending; always reported (EPOLLERR).</summary>
-    Error = 0x8,
+    Error = LibC.EPOLLERR,
 
     /// <summary>Both directions are closed; always reported (EPOLLHUP).</summary>
-    HangUp = 0x10,
+    HangUp = LibC.EPOLLHUP,
 
     /// <summary>The peer will send no more (EPOLLRDHUP).</summary>
-    PeerClosed = 0x2000,
+    PeerClosed = LibC.EPOLLRDHUP,
 
     /// <summary>
     /// Report each change once, rather than for as long as the state lasts (EPOLLET). An eventfd watched this way needs no
     /// read after a signal: every further signal is a change.
     /// </summary>
-    EdgeTriggered = 0x80000000,
+    EdgeTriggered = LibC.EPOLLET,
 }

@@ -1,3 +1,5 @@
+using Vireo.Linux.Native;
+
 namespace Vireo.Linux.Files;
 
 /// <summary>What to do with the storage of a range of a file. The values are fallocate's.</summary>
@@ -8,11 +10,11 @@ public enum AllocateMode
     Allocate = 0,
 
     /// <summary>With others: the file does not grow.</summary>
-    KeepSize = 0x1,
+    KeepSize = LibC.FALLOC_FL_KEEP_SIZE,
 
     /// <summary>Free it; the range reads as zeros (FALLOC_FL_PUNCH_HOLE, which wants KeepSize).</summary>
-    PunchHole = 0x2 | KeepSize,
+    PunchHole = LibC.FALLOC_FL_PUNCH_HOLE | KeepSize,
 
     /// <summary>Make it read as zeros, preferably without writing them, and keep it allocated (FALLOC_FL_ZERO_RANGE).</summary>
-    ZeroRange = 0x10,
+    ZeroRange = LibC.FALLOC_FL_ZERO_RANGE,
 }

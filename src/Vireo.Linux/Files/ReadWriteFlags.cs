@@ -1,3 +1,5 @@
+using Vireo.Linux.Native;
+
 namespace Vireo.Linux.Files;
 
 /// <summary>How a single read or write differs from the descriptor's own way. The values are the kernel's (RWF_*).</summary>
@@ -8,14 +10,14 @@ public enum ReadWriteFlags
     None = 0,
 
     /// <summary>Polled completion, where the device has queues for it (RWF_HIPRI).</summary>
-    Polled = 0x1,
+    Polled = LibC.RWF_HIPRI,
 
     /// <summary>The data, and what is needed to find them again, are on the disk when the write completes (RWF_DSYNC).</summary>
-    DataSync = 0x2,
+    DataSync = LibC.RWF_DSYNC,
 
     /// <summary>As DataSync, with all metadata (RWF_SYNC).</summary>
-    Sync = 0x4,
+    Sync = LibC.RWF_SYNC,
 
     /// <summary>Answer EAGAIN rather than wait (RWF_NOWAIT).</summary>
-    NoWait = 0x8,
+    NoWait = LibC.RWF_NOWAIT,
 }

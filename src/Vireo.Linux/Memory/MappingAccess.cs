@@ -1,3 +1,5 @@
+using Vireo.Linux.Native;
+
 namespace Vireo.Linux.Memory;
 
 /// <summary>What a mapping may be used for.</summary>
@@ -8,10 +10,10 @@ public enum MappingAccess
     None = 0,
 
     /// <summary>Reading.</summary>
-    Read = 1,
+    Read = LibC.PROT_READ,
 
     /// <summary>Writing.</summary>
-    Write = 2,
+    Write = LibC.PROT_WRITE,
 
     /// <summary>Both.</summary>
     ReadWrite = Read | Write,

@@ -1,3 +1,5 @@
+using Vireo.Linux.Native;
+
 namespace Vireo.Linux.Memory;
 
 /// <summary>What can be forbidden for ever on a memory file. The values are the kernel's (F_SEAL_*).</summary>
@@ -8,14 +10,14 @@ public enum MemorySeals
     None = 0,
 
     /// <summary>Further seals.</summary>
-    Seal = 0x1,
+    Seal = LibC.F_SEAL_SEAL,
 
     /// <summary>Becoming smaller: with it, no access inside the size can raise SIGBUS.</summary>
-    Shrink = 0x2,
+    Shrink = LibC.F_SEAL_SHRINK,
 
     /// <summary>Becoming larger.</summary>
-    Grow = 0x4,
+    Grow = LibC.F_SEAL_GROW,
 
     /// <summary>Writing; refused while a writable shared mapping exists.</summary>
-    Write = 0x8,
+    Write = LibC.F_SEAL_WRITE,
 }

@@ -4,6 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Vireo.Linux.Native;
 
 /// <summary>sys/epoll.h.</summary>
+[CHeader("sys/epoll.h")]
 internal static partial class LibC
 {
     internal const int EPOLL_CLOEXEC = 0x80000;

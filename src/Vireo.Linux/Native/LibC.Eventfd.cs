@@ -4,6 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Vireo.Linux.Native;
 
 /// <summary>sys/eventfd.h.</summary>
+[CHeader("sys/eventfd.h")]
 internal static partial class LibC
 {
     internal const int EFD_CLOEXEC = 0x80000;

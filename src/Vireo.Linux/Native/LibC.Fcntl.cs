@@ -4,6 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Vireo.Linux.Native;
 
 /// <summary>fcntl.h. The flags that differ between architectures are in OpenFlagValues.</summary>
+[CHeader("fcntl.h")]
 internal static partial class LibC
 {
     internal const int AT_FDCWD = -100;

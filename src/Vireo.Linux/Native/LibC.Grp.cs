@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 namespace Vireo.Linux.Native;
 
 /// <summary>grp.h.</summary>
+[CHeader("grp.h")]
 internal static partial class LibC
 {
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]

@@ -4,6 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Vireo.Linux.Native;
 
 /// <summary>linux/io_uring.h and its three system calls, which the C library does not wrap.</summary>
+[CHeader("linux/io_uring.h")]
+[CHeader("sys/syscall.h")]
 internal static partial class LibC
 {
     internal const int SYS_io_uring_setup = 425;

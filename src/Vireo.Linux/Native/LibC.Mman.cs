@@ -4,6 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Vireo.Linux.Native;
 
 /// <summary>sys/mman.h.</summary>
+[CHeader("sys/mman.h")]
+[CHeader("linux/memfd.h")]
 internal static partial class LibC
 {
     internal const int PROT_NONE = 0;

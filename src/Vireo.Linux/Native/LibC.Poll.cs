@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 namespace Vireo.Linux.Native;
 
 /// <summary>poll.h.</summary>
+[CHeader("poll.h")]
 internal static partial class LibC
 {
     internal const short POLLIN = 0x1;

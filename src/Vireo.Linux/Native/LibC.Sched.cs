@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 namespace Vireo.Linux.Native;
 
 /// <summary>sched.h.</summary>
+[CHeader("sched.h")]
 internal static partial class LibC
 {
     [LibraryImport(Library, SetLastError = true)]

@@ -4,6 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Vireo.Linux.Native;
 
 /// <summary>sys/socket.h.</summary>
+[CHeader("sys/socket.h")]
+[CHeader("sys/un.h")]
 internal static partial class LibC
 {
     internal const int AF_UNIX = 1;

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 namespace Vireo.Linux.Native;
 
 /// <summary>sys/stat.h. statx alone is used: its structure is the same on every architecture.</summary>
+[CHeader("sys/stat.h")]
 internal static partial class LibC
 {
     internal const ushort S_IFMT = 0xF000;

@@ -3,6 +3,8 @@ using System.Runtime.InteropServices;
 namespace Vireo.Linux.Native;
 
 /// <summary>sys/vfs.h and linux/magic.h.</summary>
+[CHeader("sys/vfs.h")]
+[CHeader("linux/magic.h")]
 internal static partial class LibC
 {
     internal const long HUGETLBFS_MAGIC = 0x958458f6;

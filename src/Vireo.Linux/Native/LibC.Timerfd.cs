@@ -4,6 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Vireo.Linux.Native;
 
 /// <summary>sys/timerfd.h.</summary>
+[CHeader("sys/timerfd.h")]
+[CHeader("time.h")]
 internal static partial class LibC
 {
     internal const int CLOCK_MONOTONIC = 1;

@@ -4,6 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Vireo.Linux.Native;
 
 /// <summary>unistd.h.</summary>
+[CHeader("unistd.h")]
 internal static partial class LibC
 {
     internal const int _SC_PAGESIZE = 30;
