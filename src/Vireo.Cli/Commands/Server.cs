@@ -1,0 +1,115 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging;
+using Vireo.Cli.Configuration;
+using Vireo.Cli.Homes;
+using Vireo.Linux.Events;
+using Vireo.Linux.Sockets;
+
+namespace Vireo.Cli.Commands;
+
+/// <summary>Runs one device in one home until somebody asks it to stop.</summary>
+internal sealed class Server(
+    DeviceCommand deviceCommand,
+    IReadOnlyList<HomeChoice> homes,
+    ServeOptions options,
+    CommandContext context
+)
+{
+    private readonly Lock _stopping = new();
+    private IServedHome? _home;
+    private bool _isStopRequested;
+
+    /// <summary>Serves, and returns when it was asked to stop or nobody can connect any more.</summary>
+    /// <returns>One of <see cref="ExitCode"/>.</returns>
+    public int Run(ParseResult result)
+    {
+        HomeChoice choice = Choose(result);
+        ILogger logger = options.OpenLog(result, deviceCommand.Name, context.Error);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
+        using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, OnSignal);
+        using var loops = EventLoopGroup.Start(
+            options.ThreadsOf(result),
+            new EventLoopOptions { Name = deviceCommand.Name, PollWindow = options.PollTimeOf(result) }
+        );
+        using ServedDevice served = deviceCommand.Open(result, new DeviceResources(loops, logger));
+        using IServedHome home = choice.Open(served.Device, loops, result, logger);
+        if (!TrySetHome(home))
+        {
+            return ExitCode.Success;
+        }
+
+        Announce(served, home);
+        home.Run();
+        ServiceNotifier.FromEnvironment().Stopping();
+        SetNoHome();
+        return ExitCode.Success;
+    }
+
+    private HomeChoice Choose(ParseResult result)
+    {
+        HomeChoice? chosen = null;
+        foreach (HomeChoice home in homes)
+        {
+            if (!home.IsChosen(result))
+            {
+                continue;
+            }
+
+            if (chosen is not null)
+            {
+                throw new CommandException(
+                    $"a device lives in one place at a time: either {chosen.Usage} or {home.Usage}",
+                    ExitCode.Usage
+                );
+            }
+
+            chosen = home;
+        }
+
+        return chosen
+            ?? throw new CommandException(
+                $"say where the device is to be found, with {homes[0].Usage} or --fd FDNUM",
+                ExitCode.Usage
+            );
+    }
+
+    /// <summary>Says that the device can be used now: on standard output, and to the service manager.</summary>
+    private void Announce(ServedDevice served, IServedHome home)
+    {
+        string subject = served.Subject.Length > 0 ? $"{deviceCommand.Name} {served.Subject}" : deviceCommand.Name;
+        context.Output.WriteLine($"ready: {subject} {home.Place}");
+        context.Output.Flush();
+        ServiceNotifier.FromEnvironment().Ready($"{subject} {home.Place}");
+    }
+
+    /// <summary>The first signal ends the command cleanly; a second one is left to the kernel.</summary>
+    private void OnSignal(PosixSignalContext signal)
+    {
+        lock (_stopping)
+        {
+            signal.Cancel = !_isStopRequested;
+            _isStopRequested = true;
+            _home?.Stop();
+        }
+    }
+
+    private bool TrySetHome(IServedHome home)
+    {
+        lock (_stopping)
+        {
+            _home = home;
+            return !_isStopRequested;
+        }
+    }
+
+    /// <summary>From here on a signal finds nothing to stop.</summary>
+    private void SetNoHome()
+    {
+        lock (_stopping)
+        {
+            _home = null;
+        }
+    }
+}
