@@ -38,6 +38,10 @@ internal static partial class LibC
     internal const short F_WRLCK = 1;
     internal const short F_UNLCK = 2;
 
+    internal const uint SYNC_FILE_RANGE_WAIT_BEFORE = 1;
+    internal const uint SYNC_FILE_RANGE_WRITE = 2;
+    internal const uint SYNC_FILE_RANGE_WAIT_AFTER = 4;
+
     internal const int F_SEAL_SEAL = 0x1;
     internal const int F_SEAL_SHRINK = 0x2;
     internal const int F_SEAL_GROW = 0x4;
@@ -55,4 +59,10 @@ internal static partial class LibC
     /// <summary>For a number somebody else chose, before it is known to be open.</summary>
     [LibraryImport(Library, SetLastError = true, EntryPoint = "fcntl")]
     internal static partial int fcntl_number(int fd, int cmd, nint arg);
+
+    [LibraryImport(Library, SetLastError = true, EntryPoint = "fcntl")]
+    internal static unsafe partial int fcntl_lock(SafeHandle fd, int cmd, flock* arg);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int sync_file_range(SafeFileHandle fd, long offset, long nbytes, uint flags);
 }
