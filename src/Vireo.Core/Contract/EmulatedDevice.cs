@@ -72,7 +72,7 @@ public abstract class EmulatedDevice : VirtioDevice
             throw new DeviceException($"queue {setup.Index} cannot run before the driver's memory is known");
         }
 
-        var queue = DeviceQueue.Create(setup.Areas, setup.State, _memory, Features);
+        var queue = DeviceQueue.Create(setup.Areas, setup.State, _memory, Features, setup.Inflight, setup.Log);
         QueueHandler handler = CreateHandler(setup.Index);
         handler.Bind(setup.Index, queue, setup.Call, _host);
         try

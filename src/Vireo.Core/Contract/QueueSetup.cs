@@ -9,5 +9,15 @@ namespace Vireo.Core.Contract;
 /// <param name="State">Where to begin.</param>
 /// <param name="Kick">Announces available buffers; null where the device must look at the ring without being told.</param>
 /// <param name="Call">Announces used buffers; null where the driver looks at the ring without being told.</param>
+/// <param name="Inflight">Where to record the chains in flight, and where those of a predecessor stand; usually null.</param>
+/// <param name="Log">Where to record writes into the ring while the driver's memory is being migrated; usually null.</param>
 [StructLayout(LayoutKind.Auto)]
-public readonly record struct QueueSetup(int Index, QueueAreas Areas, QueueState State, ISignal? Kick, ISignal? Call);
+public readonly record struct QueueSetup(
+    int Index,
+    QueueAreas Areas,
+    QueueState State,
+    ISignal? Kick,
+    ISignal? Call,
+    InflightRegion? Inflight = null,
+    RingLog? Log = null
+);

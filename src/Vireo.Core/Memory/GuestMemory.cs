@@ -39,10 +39,15 @@ public abstract class GuestMemory
         out Segment segment
     );
 
+    /// <summary>Finds out where a range lies in the dirty log, appending one range per piece.</summary>
+    /// <param name="range">The range as the driver gave it.</param>
+    /// <param name="ranges">Receives what to mark once the range was written.</param>
+    /// <returns>Anything but Done only where addresses are translated.</returns>
+    public abstract Translation Resolve(GuestRange range, ICollection<GuestRange> ranges);
+
     /// <summary>Records that the device wrote a range; without a <see cref="DirtyLog"/> it does nothing.</summary>
-    /// <param name="address">Guest address of the first byte, as the driver gave it.</param>
-    /// <param name="lengthBytes">Length in bytes.</param>
-    public abstract void MarkDirty(GuestAddress address, uint lengthBytes);
+    /// <param name="range">The range as <see cref="Resolve"/> gave it.</param>
+    public void MarkDirty(GuestRange range) => DirtyLog?.Mark(range.Address, range.LengthBytes);
 
     /// <summary>Copies bytes out of guest memory, for tests, tools and drivers; not for hot paths.</summary>
     /// <returns>False when the range is not all readable memory; nothing is copied then.</returns>
@@ -80,7 +85,16 @@ public abstract class GuestMemory
             rest = rest[segment.Length..];
         }
 
-        MarkDirty(address, (uint)source.Length);
+        if (DirtyLog is not null)
+        {
+            List<GuestRange> written = [];
+            Resolve(new(address, (uint)source.Length), written);
+            foreach (GuestRange range in written)
+            {
+                MarkDirty(range);
+            }
+        }
+
         return true;
     }
 }

@@ -114,7 +114,11 @@ public sealed class MappedMemory : GuestMemory
     }
 
     /// <inheritdoc/>
-    public override void MarkDirty(GuestAddress address, uint lengthBytes) => DirtyLog?.Mark(address, lengthBytes);
+    public override Translation Resolve(GuestRange range, ICollection<GuestRange> ranges)
+    {
+        ranges.Add(range);
+        return Translation.Done;
+    }
 
     /// <summary>The index of the region that holds an address, or the number of regions when none does.</summary>
     private int Find(ulong address)

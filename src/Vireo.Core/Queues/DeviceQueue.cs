@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Vireo.Core.Memory;
 using Vireo.Core.Spec;
 
@@ -8,7 +10,8 @@ namespace Vireo.Core.Queues;
 /// Knows rings and memory only: no event descriptor, no thread, no device. Used by one thread at a time. The order of
 /// a turn is: <see cref="TryPop"/> and <see cref="Complete"/> as often as wanted, one <see cref="Publish"/>, and before sleeping
 /// <see cref="TryArmKicks"/>. Everything read from the ring is hostile: the first broken rule latches <see cref="Fault"/> and
-/// from then on the queue is empty for ever.
+/// from then on the queue is empty for ever. With IN_ORDER chains may still be completed in any order: a completion is held back until
+/// those before it have come (VIRTIO 1.4 §2.7.9, §2.8.8).
 /// </remarks>
 public abstract class DeviceQueue
 {
@@ -18,25 +21,53 @@ public abstract class DeviceQueue
     /// </summary>
     private const int IndirectLengthFloor = 1024;
 
-    /// <summary>Which heads the device holds: a driver must not make one available twice.</summary>
-    private readonly bool[] _held;
+    /// <summary>What is known of the chain with each head.</summary>
+    private readonly Chain[] _chains;
 
-    /// <summary>The writable guest ranges of each chain in flight, kept only while a dirty log is attached.</summary>
-    private readonly GuestRange[]?[]? _rangesByHead;
+    /// <summary>With IN_ORDER: the heads in the order in which they were taken, from _oldest on; else null.</summary>
+    private readonly ushort[]? _order;
 
-    /// <summary>The writable guest ranges of the chain being collected.</summary>
-    private readonly List<GuestRange> _ranges = [];
+    /// <summary>The writable guest ranges of the chains in flight, while a dirty log is attached; else null.</summary>
+    private readonly DirtyRanges? _dirty;
 
-    /// <summary>A private copy of an indirect table that does not lie in one piece; pinned, grown when first needed.</summary>
+    /// <summary>Where the chains in flight are recorded for a successor of this process, if they are.</summary>
+    private readonly InflightLog? _inflight;
+
+    /// <summary>Where in _order the oldest chain stands, and how many stand there.</summary>
+    private int _oldest;
+
+    private int _orderCount;
+
+    /// <summary>With IN_ORDER: chains given back for which no used entry was written yet; one will do for all of them.</summary>
+    private Batch _batch;
+
+    /// <summary>For how many chains used entries were written that the driver cannot see yet.</summary>
+    private int _written;
+
+    /// <summary>
+    /// Whether the next publication calls even if there is nothing to publish: whoever ran the queue before may have ended between
+    /// publishing and calling.
+    /// </summary>
+    private bool _mustCall;
+
+    /// <summary>The pieces of an indirect table that does not lie in one; made when first needed.</summary>
+    private SegmentList? _tablePieces;
+
+    /// <summary>A private copy of such a table; pinned, grown when first needed.</summary>
     private byte[] _tableCopy = [];
 
-    private protected DeviceQueue(ushort size, GuestMemory memory)
+    private protected DeviceQueue(ushort size, QueueState state, in RingResources resources, InflightLog? inflight)
     {
         Size = size;
-        Memory = memory;
-        _held = new bool[size];
-        _rangesByHead = memory.DirtyLog is null ? null : new GuestRange[]?[size];
-        Segments = new();
+        Memory = resources.Memory;
+        Log = resources.Log;
+        HasIndirect = resources.Features.Contains(CoreFeature.IndirectDescriptors);
+        HasEventIndex = resources.Features.Contains(CoreFeature.EventIndex);
+        _chains = new Chain[size];
+        _order = resources.Features.Contains(CoreFeature.InOrder) ? new ushort[size] : null;
+        _dirty = Memory.DirtyLog is null ? null : new(Memory, size);
+        _inflight = inflight;
+        _mustCall = state != QueueState.Fresh;
     }
 
     /// <summary>Queue size in descriptors.</summary>
@@ -52,19 +83,28 @@ public abstract class DeviceQueue
     /// Whether the last <see cref="TryPop"/> found a chain whose addresses await an I/O translation. The chain stays in the ring;
     /// whoever receives the translation lets the queue look again.
     /// </summary>
-    public bool IsTranslationPending { get; protected set; }
+    public bool IsTranslationPending { get; private protected set; }
 
     /// <summary>Where the queue stands. Complete only when nothing is in flight and everything is published.</summary>
     public abstract QueueState State { get; }
 
     /// <summary>Whether completions await <see cref="Publish"/>.</summary>
-    public abstract bool HasUnpublished { get; }
+    public bool HasUnpublished => _written > 0 || _mustCall || _batch.Chains > 0;
 
     /// <summary>The memory behind the ring and its buffers.</summary>
-    protected GuestMemory Memory { get; }
+    private protected GuestMemory Memory { get; }
+
+    /// <summary>Where writes into the ring are recorded, if they are.</summary>
+    private protected RingLog? Log { get; }
+
+    /// <summary>Whether INDIRECT_DESC was negotiated.</summary>
+    private protected bool HasIndirect { get; }
+
+    /// <summary>Whether EVENT_IDX was negotiated.</summary>
+    private protected bool HasEventIndex { get; }
 
     /// <summary>The segments of the chain being collected.</summary>
-    private protected SegmentList Segments { get; }
+    private protected SegmentList Segments { get; } = new();
 
     /// <summary>How many descriptors an indirect table may hold.</summary>
     private protected int IndirectLengthMax => Math.Max((int)Size, IndirectLengthFloor);
@@ -74,9 +114,57 @@ public abstract class DeviceQueue
     /// <param name="state">Where to begin: <see cref="QueueState.Fresh"/>, or where the queue stopped.</param>
     /// <param name="memory">The driver's memory; must outlive the queue.</param>
     /// <param name="features">The negotiated features: RING_PACKED, INDIRECT_DESC, EVENT_IDX, IN_ORDER are heeded.</param>
-    /// <exception cref="RingException">Size, alignment or place of an area is not what VIRTIO 1.4 §2.7, §2.8 asks.</exception>
-    public static DeviceQueue Create(in QueueAreas areas, QueueState state, GuestMemory memory, FeatureSet features) =>
-        new SplitDeviceQueue(in areas, state, memory, features);
+    /// <param name="inflight">
+    /// Where to record the chains in flight; null records nothing. What a predecessor left there is taken first, in the order
+    /// in which the predecessor took it, and <paramref name="state"/> is then found anew.
+    /// </param>
+    /// <param name="log">Where to record writes into the ring; null records nothing.</param>
+    /// <exception cref="RingException">
+    /// Size, alignment or place of an area is not what VIRTIO 1.4 §2.7, §2.8 asks, the state is not one of this ring, or the
+    /// in-flight region is not one for it.
+    /// </exception>
+    public static DeviceQueue Create(
+        in QueueAreas areas,
+        QueueState state,
+        GuestMemory memory,
+        FeatureSet features,
+        InflightRegion? inflight = null,
+        RingLog? log = null
+    )
+    {
+        RingResources resources = new(memory, features, inflight, log);
+        bool isPacked = features.Contains(CoreFeature.RingPacked);
+        RingLocator.CheckSize(areas.Size, isPacked);
+        var descriptors = RingArea.Descriptors(in areas, isPacked ? MemoryAccess.ReadWrite : MemoryAccess.Read);
+        RingArea driver = isPacked
+            ? RingArea.DriverEvents(in areas, MemoryAccess.Read)
+            : RingArea.Available(in areas, MemoryAccess.Read);
+        RingArea device = isPacked ? RingArea.DeviceEvents(in areas) : RingArea.Used(in areas);
+        if (
+            RingLocator.TryLocate(memory, in descriptors, out ContiguousArea descriptorArea)
+            && RingLocator.TryLocate(memory, in driver, out ContiguousArea driverArea)
+            && RingLocator.TryLocate(memory, in device, out ContiguousArea deviceArea)
+        )
+        {
+            return CreateOn<ContiguousArea>(
+                areas.Size,
+                state,
+                in resources,
+                new(descriptorArea, driverArea, deviceArea)
+            );
+        }
+
+        return CreateOn<PagedArea>(
+            areas.Size,
+            state,
+            in resources,
+            new(
+                RingLocator.LocatePages(memory, in descriptors),
+                RingLocator.LocatePages(memory, in driver),
+                RingLocator.LocatePages(memory, in device)
+            )
+        );
+    }
 
     /// <summary>Takes the next available chain.</summary>
     /// <param name="chain">The chain, valid until the next call.</param>
@@ -86,13 +174,51 @@ public abstract class DeviceQueue
     /// <summary>Gives a chain back to the driver; seen by it after <see cref="Publish"/>.</summary>
     /// <param name="head">The chain's <see cref="DescriptorChain.Head"/>; must be in flight.</param>
     /// <param name="writtenBytes">
-    /// How many bytes from the start of the writable part were written; never more than were (VIRTIO 1.4 §2.7.8.2).
+    /// How many bytes from the start of the writable part were written; never more than were, and never more than it has
+    /// (VIRTIO 1.4 §2.7.8.2).
     /// </param>
-    public abstract void Complete(ushort head, uint writtenBytes);
+    public void Complete(ushort head, uint writtenBytes)
+    {
+        Invariant.That(head < _chains.Length);
+        ref Chain chain = ref _chains[head];
+        Invariant.That(chain.Stage == ChainStage.Held);
+        Invariant.That(writtenBytes <= chain.WritableBytes);
+        InFlight--;
+        _dirty?.Mark(head);
+        if (_order is null)
+        {
+            chain.Stage = ChainStage.Free;
+            GiveBack(new(head, writtenBytes, chain.Descriptors, 1));
+            _inflight?.Retire(head);
+        }
+        else
+        {
+            chain.Stage = ChainStage.Completed;
+            chain.WrittenBytes = writtenBytes;
+            GiveBackInOrder(_order);
+        }
+    }
 
     /// <summary>Makes all completions visible to the driver.</summary>
     /// <returns>True when the driver asked to be called for them.</returns>
-    public abstract bool Publish();
+    public bool Publish()
+    {
+        if (_batch.Chains > 0)
+        {
+            GiveBack(_batch);
+            _batch = default;
+        }
+
+        bool mustCall = _mustCall;
+        _mustCall = false;
+        if (_written == 0)
+        {
+            return mustCall;
+        }
+
+        _written = 0;
+        return PublishWritten() || mustCall;
+    }
 
     /// <summary>Tells the driver that kicks are not needed now; a hint that costs one store at most.</summary>
     public abstract void SuppressKicks();
@@ -101,8 +227,20 @@ public abstract class DeviceQueue
     /// <returns>True when the ring is empty and the next chain will be kicked; false when a chain is there already.</returns>
     public abstract bool TryArmKicks();
 
+    /// <summary>Writes one used entry, for one chain or a batch; the driver must not see it before it is published.</summary>
+    /// <param name="batch">The chains; the last one's head and length are what is written.</param>
+    private protected abstract void WriteUsed(in Batch batch);
+
+    /// <summary>Makes what was written visible.</summary>
+    /// <returns>True when the driver asked to be called for it.</returns>
+    private protected abstract bool PublishWritten();
+
+    /// <summary>The next publication calls the driver, because it may wait for something that a predecessor published.</summary>
+    private protected void RequireCall() => _mustCall = true;
+
     /// <summary>Latches a fault; only the first one counts.</summary>
     /// <returns>False, for the caller to return.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private protected bool Break(QueueFault fault)
     {
         if (Fault == QueueFault.None)
@@ -116,43 +254,157 @@ public abstract class DeviceQueue
     /// <summary>Forgets the segments of the last chain.</summary>
     private protected void BeginCollecting()
     {
+        IsTranslationPending = false;
         Segments.Clear();
-        _ranges.Clear();
+        _dirty?.Begin();
     }
 
     /// <summary>Translates one buffer of the chain being collected.</summary>
-    /// <returns>False with a fault latched, or with <see cref="IsTranslationPending"/> set.</returns>
+    /// <returns>
+    /// False with a fault latched. True with <see cref="IsTranslationPending"/> set when a translation was asked for: go on, so
+    /// that all the chain needs is asked for at once, and drop the chain at the end.
+    /// </returns>
     private protected bool TryTranslate(GuestAddress address, uint lengthBytes, bool isWritable)
     {
         MemoryAccess access = isWritable ? MemoryAccess.Write : MemoryAccess.Read;
         Translation outcome = Memory.Translate(address, lengthBytes, access, Segments);
-        if (outcome != Translation.Done)
+        if (outcome == Translation.Done && isWritable && _dirty is not null)
         {
-            return Refuse(outcome);
+            outcome = _dirty.Add(address, lengthBytes);
         }
 
-        if (isWritable && _rangesByHead is not null)
-        {
-            _ranges.Add(new(address, lengthBytes));
-        }
-
-        return true;
+        return outcome == Translation.Done || Explain(outcome);
     }
 
     /// <summary>Finds an indirect table, copying it when it does not lie in one piece.</summary>
     /// <returns>The table, or an empty segment with a fault latched or <see cref="IsTranslationPending"/> set.</returns>
     private protected Segment FindTable(GuestAddress address, uint lengthBytes)
     {
-        if (Memory.TranslateContiguous(address, lengthBytes, MemoryAccess.Read, out Segment table) == Translation.Done)
+        return
+            Memory.TranslateContiguous(address, lengthBytes, MemoryAccess.Read, out Segment table) == Translation.Done
+            ? table
+            : CopyTable(address, lengthBytes);
+    }
+
+    /// <summary>Checks the length of an indirect table and how it came about.</summary>
+    /// <param name="lengthBytes">Length in bytes.</param>
+    /// <returns>False with a fault latched.</returns>
+    private protected bool TryCheckTable(uint lengthBytes)
+    {
+        // Descriptors are 16 bytes long in both layouts.
+        uint count = lengthBytes / 16;
+        if (!HasIndirect)
         {
-            return table;
+            return Break(QueueFault.IndirectNotNegotiated);
         }
 
-        SegmentList pieces = new();
-        Translation outcome = Memory.Translate(address, lengthBytes, MemoryAccess.Read, pieces);
+        if (count == 0 || lengthBytes % 16 != 0)
+        {
+            return Break(QueueFault.IndirectLength);
+        }
+
+        return count <= (uint)IndirectLengthMax || Break(QueueFault.ChainTooLong);
+    }
+
+    /// <summary>Marks a head as taken, its chain having been collected.</summary>
+    /// <param name="head">The head, below the queue size.</param>
+    /// <param name="writableBytes">Length of the writable part.</param>
+    /// <param name="descriptors">How many descriptors of the ring the chain takes.</param>
+    /// <returns>False with a fault latched when it is in flight already.</returns>
+    private protected bool TryHold(ushort head, uint writableBytes, int descriptors)
+    {
+        ref Chain chain = ref _chains[head];
+        if (chain.Stage != ChainStage.Free || _inflight is not null && _inflight.IsRetired(head))
+        {
+            return Break(QueueFault.HeadInFlight);
+        }
+
+        // A head that the driver cannot know to be used counts too; this bounds what is kept between publications.
+        if (InFlight + _written + _batch.Chains >= Size)
+        {
+            return Break(QueueFault.IndexJump);
+        }
+
+        chain.Stage = ChainStage.Held;
+        chain.WritableBytes = writableBytes;
+        chain.Descriptors = (ushort)descriptors;
+        InFlight++;
+        _dirty?.Keep(head);
+        if (_order is not null)
+        {
+            int position = _oldest + _orderCount++;
+            _order[position < _order.Length ? position : position - _order.Length] = head;
+        }
+
+        return true;
+    }
+
+    private static DeviceQueue CreateOn<TArea>(
+        ushort size,
+        QueueState state,
+        in RingResources resources,
+        RingAreas<TArea> areas
+    )
+        where TArea : struct, IRingArea =>
+        resources.Features.Contains(CoreFeature.RingPacked)
+            ? new PackedDeviceQueue<TArea>(size, state, in resources, in areas)
+            : new SplitDeviceQueue<TArea>(size, state, in resources, in areas);
+
+    /// <summary>Gives back the oldest chains that are completed: those that nothing older holds up.</summary>
+    private void GiveBackInOrder(ushort[] order)
+    {
+        while (_orderCount > 0)
+        {
+            ushort head = order[_oldest];
+            ref Chain chain = ref _chains[head];
+            if (chain.Stage != ChainStage.Completed)
+            {
+                return;
+            }
+
+            chain.Stage = ChainStage.Free;
+            _oldest = _oldest + 1 < order.Length ? _oldest + 1 : 0;
+            _orderCount--;
+            _batch = new(head, chain.WrittenBytes, _batch.Descriptors + chain.Descriptors, _batch.Chains + 1);
+            _inflight?.Retire(head);
+            // Chains for which no entry is written count as used completely, so one that was not needs an entry of its own.
+            if (chain.WrittenBytes != chain.WritableBytes)
+            {
+                GiveBack(_batch);
+                _batch = default;
+            }
+        }
+    }
+
+    private void GiveBack(in Batch batch)
+    {
+        WriteUsed(in batch);
+        _written += batch.Chains;
+    }
+
+    /// <summary>Notes why a translation did not come about.</summary>
+    /// <returns>Whether the chain goes on: true while a translation is pending.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool Explain(Translation outcome)
+    {
+        if (outcome == Translation.Pending)
+        {
+            IsTranslationPending = true;
+            return true;
+        }
+
+        return Break(QueueFault.BadAddress);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Segment CopyTable(GuestAddress address, uint lengthBytes)
+    {
+        _tablePieces ??= new();
+        _tablePieces.Clear();
+        Translation outcome = Memory.Translate(address, lengthBytes, MemoryAccess.Read, _tablePieces);
         if (outcome != Translation.Done)
         {
-            Refuse(outcome);
+            Explain(outcome);
             return default;
         }
 
@@ -162,7 +414,7 @@ public abstract class DeviceQueue
         }
 
         Span<byte> rest = _tableCopy;
-        foreach (Segment piece in pieces.Items)
+        foreach (Segment piece in _tablePieces.Items)
         {
             piece.Bytes.CopyTo(rest);
             rest = rest[piece.Length..];
@@ -171,56 +423,40 @@ public abstract class DeviceQueue
         return Segment.OverPinned(_tableCopy.AsSpan(0, (int)lengthBytes));
     }
 
-    private bool Refuse(Translation outcome)
-    {
-        if (outcome == Translation.Pending)
-        {
-            IsTranslationPending = true;
-            return false;
-        }
+    /// <summary>What one used entry stands for.</summary>
+    /// <param name="Head">Head of the last chain.</param>
+    /// <param name="WrittenBytes">How many bytes were written to the last chain.</param>
+    /// <param name="Descriptors">How many descriptors of the ring all the chains take.</param>
+    /// <param name="Chains">How many chains there are.</param>
+    [StructLayout(LayoutKind.Auto)]
+    private protected readonly record struct Batch(ushort Head, uint WrittenBytes, int Descriptors, int Chains);
 
-        return Break(QueueFault.BadAddress);
+    /// <summary>How far a chain has come.</summary>
+    private enum ChainStage : byte
+    {
+        /// <summary>There is none with this head.</summary>
+        Free,
+
+        /// <summary>The device works on it.</summary>
+        Held,
+
+        /// <summary>With IN_ORDER: the device is done, and an older chain is not.</summary>
+        Completed,
     }
 
-    /// <summary>Marks a head as taken.</summary>
-    /// <returns>False with a fault latched when it is in flight already.</returns>
-    private protected bool TryHold(ushort head)
+    /// <summary>The chain that has a head.</summary>
+    [StructLayout(LayoutKind.Auto)]
+    private struct Chain
     {
-        if (_held[head])
-        {
-            return Break(QueueFault.HeadInFlight);
-        }
+        /// <summary>Length of its writable part.</summary>
+        public uint WritableBytes;
 
-        _held[head] = true;
-        InFlight++;
-        if (_rangesByHead is not null)
-        {
-            _rangesByHead[head] = _ranges.ToArray();
-        }
+        /// <summary>With IN_ORDER, once completed: how much of that was written.</summary>
+        public uint WrittenBytes;
 
-        return true;
-    }
+        /// <summary>How many descriptors of the ring it takes.</summary>
+        public ushort Descriptors;
 
-    /// <summary>Marks a head as given back, and what was written to it as dirty.</summary>
-    private protected void Release(ushort head, uint writtenBytes)
-    {
-        Invariant.That(head < Size && _held[head]);
-        _held[head] = false;
-        InFlight--;
-        if (_rangesByHead is not null)
-        {
-            MarkDirty(_rangesByHead[head], writtenBytes);
-            _rangesByHead[head] = null;
-        }
-    }
-
-    private void MarkDirty(GuestRange[]? ranges, uint writtenBytes)
-    {
-        foreach (GuestRange range in ranges.AsSpan())
-        {
-            uint bytes = Math.Min(range.LengthBytes, writtenBytes);
-            Memory.MarkDirty(range.Address, bytes);
-            writtenBytes -= bytes;
-        }
+        public ChainStage Stage;
     }
 }

@@ -6,35 +6,35 @@ public enum QueueFault
     /// <summary>The ring is in order.</summary>
     None,
 
-    /// <summary>The available index moved by more than the queue size (VIRTIO 1.4 §2.7.13.3).</summary>
+    /// <summary>More was made available than the ring has room for (VIRTIO 1.4 §2.7.6, §2.8.20).</summary>
     IndexJump,
 
-    /// <summary>A head, a next field or a buffer id names a descriptor outside the table (§2.7.5).</summary>
+    /// <summary>A head, a next field or a buffer id is not below the queue size (§2.7.5, §2.8.13).</summary>
     DescriptorOutsideTable,
 
-    /// <summary>A chain has more descriptors than the queue, or loops (§2.7.5.3.1).</summary>
+    /// <summary>A chain has more descriptors than the queue, or loops (§2.7.5.3.1, §2.8.17).</summary>
     ChainTooLong,
 
-    /// <summary>The buffers of a chain add up to 2^32 bytes or more (§2.7.4.1, §2.7.5).</summary>
+    /// <summary>The buffers of a chain add up to 2^32 bytes or more (§2.7.5.2).</summary>
     ChainTooLarge,
 
-    /// <summary>A device-readable descriptor follows a device-writable one (§2.7.4.2).</summary>
+    /// <summary>A device-readable descriptor follows a device-writable one (§2.7.4.2, §2.8.17).</summary>
     ReadableAfterWritable,
 
-    /// <summary>A buffer lies outside the driver's memory, wraps, or may not be used that way.</summary>
+    /// <summary>A buffer lies outside the driver's memory, wraps, may not be used that way, or is in too many pieces.</summary>
     BadAddress,
 
-    /// <summary>An indirect descriptor although INDIRECT_DESC was not negotiated (§2.7.5.3.1).</summary>
+    /// <summary>An indirect descriptor although INDIRECT_DESC was not negotiated (§2.7.5.3.1, §2.8.19).</summary>
     IndirectNotNegotiated,
 
-    /// <summary>An indirect descriptor inside an indirect table, or with a next flag (§2.7.5.3.1).</summary>
+    /// <summary>An indirect descriptor inside an indirect table, or in a list (§2.7.5.3.1, §2.8.19).</summary>
     IndirectNested,
 
-    /// <summary>An indirect table that is empty or whose length is no multiple of 16 bytes (§2.7.5.3.2).</summary>
+    /// <summary>An indirect table that is empty or whose length is no multiple of 16 bytes (§2.7.5.3, §2.8.7).</summary>
     IndirectLength,
 
-    /// <summary>A chain without any descriptor that could be used, or a buffer of no bytes at all.</summary>
-    EmptyChain,
+    /// <summary>Packed: a list goes on with a descriptor that was not made available (§2.8.17).</summary>
+    ListIncomplete,
 
     /// <summary>The same head was made available again while the device still holds it.</summary>
     HeadInFlight,

@@ -1,51 +1,59 @@
-using System.Numerics;
+using System.Runtime.InteropServices;
 using Vireo.Core.Memory;
 using Vireo.Core.Spec;
 
 namespace Vireo.Core.Queues;
 
-/// <summary>Checks the size of a ring and finds its areas in this process; control plane only.</summary>
-internal static class RingArea
+/// <summary>One of the three areas of a ring, as the specification describes it and before it was found in this process.</summary>
+/// <param name="Name">What the specification calls it; for messages.</param>
+/// <param name="Address">Guest address of the first byte.</param>
+/// <param name="LengthBytes">Length in bytes, at least 1.</param>
+/// <param name="Alignment">What the address is a multiple of.</param>
+/// <param name="Access">How the side that asks will use it.</param>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct RingArea(
+    string Name,
+    GuestAddress Address,
+    int LengthBytes,
+    int Alignment,
+    MemoryAccess Access
+)
 {
-    /// <summary>Checks a queue size of the split layout (VIRTIO 1.4 §2.7).</summary>
-    /// <returns>The size.</returns>
-    /// <exception cref="RingException">The size is not allowed.</exception>
-    public static ushort CheckSplitSize(ushort size) =>
-        size is > 0 and <= SplitRing.SizeMax && BitOperations.IsPow2(size)
-            ? size
-            : throw new RingException(
-                $"queue size {size}: a split ring has a power of two from 1 to {SplitRing.SizeMax}"
-            );
+    /// <summary>The descriptor table of a split ring, or the descriptor ring of a packed one.</summary>
+    public static RingArea Descriptors(in QueueAreas areas, MemoryAccess access) =>
+        new(
+            "descriptor area",
+            areas.Descriptors,
+            SplitRing.DescriptorBytes(areas.Size),
+            SplitRing.DescriptorAlignment,
+            access
+        );
 
-    /// <summary>Finds an area of a ring.</summary>
-    /// <param name="memory">The memory it lies in.</param>
-    /// <param name="area">What the specification calls it; for the message.</param>
-    /// <param name="address">Guest address of the first byte.</param>
-    /// <param name="bytes">Length in bytes, at least 1.</param>
-    /// <param name="alignment">What the address must be a multiple of.</param>
-    /// <param name="access">How it will be used.</param>
-    /// <exception cref="RingException">It is not aligned, or not one contiguous piece of memory.</exception>
-    public static Segment Locate(
-        GuestMemory memory,
-        string area,
-        GuestAddress address,
-        int bytes,
-        int alignment,
-        MemoryAccess access
-    )
-    {
-        if (address.Value % (uint)alignment != 0)
-        {
-            throw new RingException($"{area} at {address} is not aligned to {alignment} bytes");
-        }
+    /// <summary>The available ring of a split ring.</summary>
+    public static RingArea Available(in QueueAreas areas, MemoryAccess access) =>
+        new("available ring", areas.Driver, SplitRing.AvailableBytes(areas.Size), SplitRing.AvailableAlignment, access);
 
-        return memory.TranslateContiguous(address, (uint)bytes, access, out Segment segment) switch
-        {
-            Translation.Done => segment,
-            Translation.Pending => throw new RingException($"{area} at {address} has no translation yet"),
-            _ => throw new RingException(
-                $"{area} at {address} with {bytes} bytes is not one contiguous piece of the driver's memory"
-            ),
-        };
-    }
+    /// <summary>The used ring of a split ring.</summary>
+    public static RingArea Used(in QueueAreas areas) =>
+        new(
+            "used ring",
+            areas.Device,
+            SplitRing.UsedBytes(areas.Size),
+            SplitRing.UsedAlignment,
+            MemoryAccess.ReadWrite
+        );
+
+    /// <summary>The driver's event suppression of a packed ring.</summary>
+    public static RingArea DriverEvents(in QueueAreas areas, MemoryAccess access) =>
+        new("driver event suppression", areas.Driver, PackedEvents.LengthBytes, PackedEvents.Alignment, access);
+
+    /// <summary>The device's event suppression of a packed ring.</summary>
+    public static RingArea DeviceEvents(in QueueAreas areas) =>
+        new(
+            "device event suppression",
+            areas.Device,
+            PackedEvents.LengthBytes,
+            PackedEvents.Alignment,
+            MemoryAccess.ReadWrite
+        );
 }

@@ -4,17 +4,23 @@ using Vireo.Core.Spec;
 namespace Vireo.Core.Queues;
 
 /// <summary>The device side of a split virtqueue (VIRTIO 1.4 §2.7).</summary>
-internal sealed unsafe class SplitDeviceQueue : DeviceQueue
+/// <typeparam name="TArea">How the areas of the ring lie in this process.</typeparam>
+internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
+    where TArea : struct, IRingArea
 {
-    private readonly SplitDescriptor* _descriptors;
-    private readonly byte* _available;
-    private readonly byte* _used;
+    private readonly TArea _descriptors;
+    private readonly TArea _available;
+    private readonly TArea _used;
 
     /// <summary>Queue size less 1: an index becomes a slot with it.</summary>
     private readonly int _mask;
 
-    private readonly bool _hasIndirect;
-    private readonly bool _hasEventIndex;
+    private readonly SplitInflightLog? _inflight;
+
+    /// <summary>The heads that a predecessor held, to be taken before anything else; and how many were.</summary>
+    private readonly ushort[] _inherited = [];
+
+    private int _inheritedTaken;
 
     /// <summary>First available entry not yet taken.</summary>
     private RingIndex _nextAvailable;
@@ -28,143 +34,90 @@ internal sealed unsafe class SplitDeviceQueue : DeviceQueue
     /// <summary>The used index as the driver sees it.</summary>
     private RingIndex _usedPublished;
 
-    /// <summary>
-    /// Whether the next publication calls whatever the driver's used_event says: after a start nobody knows at which index the
-    /// last call was made.
-    /// </summary>
-    private bool _mustCall = true;
-
     /// <summary>What the no-notify flag says now; written only when it changes.</summary>
-    private bool _kicksSuppressed;
+    private bool _areKicksSuppressed;
 
-    // SAFETY: the three pointers come from ranges that Locate checked against memory that outlives the queue, with the
-    // sizes computed from the checked queue size; slots are always masked below that size.
-    public SplitDeviceQueue(in QueueAreas areas, QueueState state, GuestMemory memory, FeatureSet features)
-        : base(RingArea.CheckSplitSize(areas.Size), memory)
+    public SplitDeviceQueue(ushort size, QueueState state, in RingResources resources, in RingAreas<TArea> areas)
+        : this(size, state, in resources, in areas, SplitInflightLog.TryOpen(resources.Inflight, size)) { }
+
+    private SplitDeviceQueue(
+        ushort size,
+        QueueState state,
+        in RingResources resources,
+        in RingAreas<TArea> areas,
+        SplitInflightLog? inflight
+    )
+        : base(size, state, in resources, inflight)
     {
-        int size = areas.Size;
         _mask = size - 1;
-        _hasIndirect = features.Contains(CoreFeature.IndirectDescriptors);
-        _hasEventIndex = features.Contains(CoreFeature.EventIndex);
-        _descriptors = (SplitDescriptor*)
-            RingArea
-                .Locate(
-                    memory,
-                    "descriptor table",
-                    areas.Descriptors,
-                    SplitRing.DescriptorBytes(size),
-                    SplitRing.DescriptorAlignment,
-                    MemoryAccess.Read
-                )
-                .Address;
-        _available = (byte*)
-            RingArea
-                .Locate(
-                    memory,
-                    "available ring",
-                    areas.Driver,
-                    SplitRing.AvailableBytes(size),
-                    SplitRing.AvailableAlignment,
-                    MemoryAccess.Read
-                )
-                .Address;
-        _used = (byte*)
-            RingArea
-                .Locate(
-                    memory,
-                    "used ring",
-                    areas.Device,
-                    SplitRing.UsedBytes(size),
-                    SplitRing.UsedAlignment,
-                    MemoryAccess.ReadWrite
-                )
-                .Address;
+        _descriptors = areas.Descriptors;
+        _available = areas.Driver;
+        _used = areas.Device;
+        _inflight = inflight;
 
-        _nextAvailable = _availableSeen = new(state.AvailableIndex);
         // The ring itself says how far it was used, also after a migration or a crash of the device.
-        _nextUsed = _usedPublished = new(ReadWord(_used + SplitRing.IndexOffset));
-        _kicksSuppressed = true;
+        _nextUsed = _usedPublished = new(ReadWord(_used, SplitRing.IndexOffset));
+        _nextAvailable = new(state.AvailableIndex);
+        if (inflight is not null)
+        {
+            _inherited = inflight.Recover(_nextUsed.Value);
+            // What is neither used nor held was not taken. The state may be older than the crash.
+            _nextAvailable = _nextUsed + _inherited.Length;
+            RequireCall();
+        }
+
+        _availableSeen = _nextAvailable;
+        _used.At<ushort>(SplitRing.FlagsOffset) = 0;
         ResumeKicks();
     }
 
     /// <inheritdoc/>
     public override QueueState State => new(_nextAvailable.Value, _nextUsed.Value);
 
-    /// <inheritdoc/>
-    public override bool HasUnpublished => _nextUsed != _usedPublished;
+    /// <summary>Byte offset of the field behind the used entries in which we say when to be kicked.</summary>
+    private int AvailableEventOffset => SplitRing.EntriesOffset + 8 * Size;
+
+    /// <summary>Byte offset of the field behind the available entries in which the driver says when to be called.</summary>
+    private int UsedEventOffset => SplitRing.EntriesOffset + 2 * Size;
 
     /// <inheritdoc/>
     public override bool TryPop(out DescriptorChain chain)
     {
         chain = default;
+        if (_inheritedTaken < _inherited.Length)
+        {
+            return TryPopInherited(out chain);
+        }
+
         if (_nextAvailable == _availableSeen && !TrySeeMore())
         {
             return false;
         }
 
-        ushort head = ((ushort*)(_available + SplitRing.EntriesOffset))[_nextAvailable.Slot(_mask)];
-        if (!TryCollect(head, out int readableCount, out uint readableBytes, out uint writableBytes) || !TryHold(head))
+        ushort head = _available.At<ushort>(SplitRing.EntriesOffset + 2 * _nextAvailable.Slot(_mask));
+        if (!TryTakeChain(head, out chain))
         {
             // Whatever else the ring holds is not looked at: either a fault retires the queue, or this chain comes first.
             _availableSeen = _nextAvailable;
             return false;
         }
 
+        _inflight?.Take(head);
         _nextAvailable++;
-        ReadOnlySpan<Segment> segments = Segments.Items;
-        chain = new(head, segments[..readableCount], segments[readableCount..], readableBytes, writableBytes);
         return true;
-    }
-
-    /// <inheritdoc/>
-    public override void Complete(ushort head, uint writtenBytes)
-    {
-        Release(head, writtenBytes);
-        var entries = (SplitUsedElement*)(_used + SplitRing.EntriesOffset);
-        entries[_nextUsed.Slot(_mask)] = new() { Id = head, Length = writtenBytes };
-        _nextUsed++;
-    }
-
-    /// <inheritdoc/>
-    public override bool Publish()
-    {
-        if (_nextUsed == _usedPublished)
-        {
-            return false;
-        }
-
-        // Release: the entries must be seen before the index that covers them (VIRTIO 1.4 §2.7.8.2).
-        Volatile.Write(ref *(ushort*)(_used + SplitRing.IndexOffset), _nextUsed.Value);
-        RingIndex before = _usedPublished;
-        _usedPublished = _nextUsed;
-
-        // Full: the index must be seen before we read whether the driver wants a call, else both sides sleep (§2.7.7).
-        Interlocked.MemoryBarrier();
-        if (_mustCall)
-        {
-            _mustCall = false;
-            return true;
-        }
-
-        if (_hasEventIndex)
-        {
-            RingIndex usedEvent = new(ReadWord(_available + SplitRing.EntriesOffset + 2 * Size));
-            return RingIndex.Passed(usedEvent, _nextUsed, before);
-        }
-
-        return (ReadWord(_available + SplitRing.FlagsOffset) & SplitRing.NoInterrupt) == 0;
     }
 
     /// <inheritdoc/>
     public override void SuppressKicks()
     {
         // With EVENT_IDX there is nothing to write: avail_event stays behind, and the driver kicks when it passes it only.
-        if (!_kicksSuppressed)
+        if (!_areKicksSuppressed)
         {
-            _kicksSuppressed = true;
-            if (!_hasEventIndex)
+            _areKicksSuppressed = true;
+            if (!HasEventIndex)
             {
-                *(ushort*)(_used + SplitRing.FlagsOffset) = SplitRing.NoNotify;
+                _used.At<ushort>(SplitRing.FlagsOffset) = SplitRing.NoNotify;
+                Log?.MarkDevice(SplitRing.FlagsOffset, sizeof(ushort));
             }
         }
     }
@@ -178,25 +131,63 @@ internal sealed unsafe class SplitDeviceQueue : DeviceQueue
         }
 
         ResumeKicks();
-        return IsTranslationPending || ReadWord(_available + SplitRing.IndexOffset) == _nextAvailable.Value;
+        bool isEmpty =
+            _inheritedTaken == _inherited.Length && ReadWord(_available, SplitRing.IndexOffset) == _nextAvailable.Value;
+        return IsTranslationPending || isEmpty;
+    }
+
+    /// <inheritdoc/>
+    private protected override void WriteUsed(in Batch batch)
+    {
+        // Two words of 4 bytes: an element is aligned to 4, so it may lie across the border of two pages.
+        int offset = SplitRing.EntriesOffset + 8 * _nextUsed.Slot(_mask);
+        _used.At<Le32>(offset) = batch.Head;
+        _used.At<Le32>(offset + sizeof(uint)) = batch.WrittenBytes;
+        _nextUsed += batch.Chains;
+    }
+
+    /// <inheritdoc/>
+    private protected override bool PublishWritten()
+    {
+        RingIndex before = _usedPublished;
+        _inflight?.Prepare();
+        // Release: the entries must be seen before the index that covers them (VIRTIO 1.4 §2.7.8.2).
+        Volatile.Write(ref _used.At<ushort>(SplitRing.IndexOffset), _nextUsed.Value);
+        _usedPublished = _nextUsed;
+        _inflight?.Commit(_nextUsed.Value);
+        if (Log is not null)
+        {
+            MarkPublished(before);
+        }
+
+        // Full: the index must be seen before we read whether the driver wants a call, else both sides sleep (§2.7.7).
+        Interlocked.MemoryBarrier();
+        if (HasEventIndex)
+        {
+            return RingIndex.Passed(new(ReadWord(_available, UsedEventOffset)), _nextUsed, before);
+        }
+
+        return (ReadWord(_available, SplitRing.FlagsOffset) & SplitRing.NoInterrupt) == 0;
     }
 
     /// <summary>Reads a 16-bit word that the driver writes, before anything it covers.</summary>
     // Acquire: what the driver wrote before it published this word is seen after it (VIRTIO 1.4 §2.7.13.3).
-    private static ushort ReadWord(byte* word) => Volatile.Read(ref *(ushort*)word);
+    private static ushort ReadWord(in TArea area, int offset) => Volatile.Read(ref area.At<ushort>(offset));
 
     private void ResumeKicks()
     {
-        if (_hasEventIndex)
+        if (HasEventIndex)
         {
-            *(ushort*)(_used + SplitRing.EntriesOffset + 8 * Size) = _nextAvailable.Value;
+            _used.At<ushort>(AvailableEventOffset) = _nextAvailable.Value;
+            Log?.MarkDevice(AvailableEventOffset, sizeof(ushort));
         }
-        else if (_kicksSuppressed)
+        else if (_areKicksSuppressed)
         {
-            *(ushort*)(_used + SplitRing.FlagsOffset) = 0;
+            _used.At<ushort>(SplitRing.FlagsOffset) = 0;
+            Log?.MarkDevice(SplitRing.FlagsOffset, sizeof(ushort));
         }
 
-        _kicksSuppressed = false;
+        _areKicksSuppressed = false;
         // Full: the request for a kick must be seen before we look at the ring again, else both sides sleep (§2.7.10).
         Interlocked.MemoryBarrier();
     }
@@ -209,7 +200,7 @@ internal sealed unsafe class SplitDeviceQueue : DeviceQueue
             return false;
         }
 
-        _availableSeen = new(ReadWord(_available + SplitRing.IndexOffset));
+        _availableSeen = new(ReadWord(_available, SplitRing.IndexOffset));
         ushort waiting = _availableSeen - _nextAvailable;
         if (waiting > Size)
         {
@@ -220,13 +211,44 @@ internal sealed unsafe class SplitDeviceQueue : DeviceQueue
         return waiting > 0;
     }
 
+    /// <summary>Takes a chain that a predecessor held; it is recorded already.</summary>
+    private bool TryPopInherited(out DescriptorChain chain)
+    {
+        chain = default;
+        if (Fault != QueueFault.None || !TryTakeChain(_inherited[_inheritedTaken], out chain))
+        {
+            return false;
+        }
+
+        _inheritedTaken++;
+        return true;
+    }
+
+    private bool TryTakeChain(ushort head, out DescriptorChain chain)
+    {
+        chain = default;
+        if (
+            !TryCollect(head, out int readableCount, out uint readableBytes, out uint writableBytes)
+            || !TryHold(head, writableBytes, 0)
+        )
+        {
+            return false;
+        }
+
+        ReadOnlySpan<Segment> segments = Segments.Items;
+        chain = new(head, segments[..readableCount], segments[readableCount..], readableBytes, writableBytes);
+        return true;
+    }
+
     /// <summary>Follows a chain, checks it, and collects its segments.</summary>
     private bool TryCollect(ushort head, out int readableCount, out uint readableBytes, out uint writableBytes)
     {
         readableCount = 0;
         readableBytes = writableBytes = 0;
         ulong totalBytes = 0;
-        SplitDescriptor* table = _descriptors;
+        ReadOnlySpan<SplitDescriptor> table = default;
+        bool isInTable = false;
+        bool hasWritable = false;
         int tableLength = Size;
         int left = Size;
         uint index = head;
@@ -244,27 +266,30 @@ internal sealed unsafe class SplitDeviceQueue : DeviceQueue
             }
 
             // Copied once: the driver may change the table while we look.
-            SplitDescriptor descriptor = table[index];
+            SplitDescriptor descriptor = isInTable
+                ? table[(int)index]
+                : _descriptors.At<SplitDescriptor>((int)index * 16);
             ushort flags = descriptor.Flags;
             if ((flags & DescriptorFlags.Indirect) != 0)
             {
-                if (table != _descriptors || (flags & DescriptorFlags.Next) != 0)
+                if (isInTable || (flags & DescriptorFlags.Next) != 0)
                 {
                     return Break(QueueFault.IndirectNested);
                 }
 
-                if (!TryEnterTable(descriptor, out table, out tableLength))
+                if (!TryEnterTable(descriptor, out table))
                 {
                     return false;
                 }
 
-                left = tableLength;
+                isInTable = true;
+                tableLength = left = table.Length;
                 index = 0;
                 continue;
             }
 
             bool isWritable = (flags & DescriptorFlags.Write) != 0;
-            if (!isWritable && writableBytes > 0)
+            if (!isWritable && hasWritable)
             {
                 return Break(QueueFault.ReadableAfterWritable);
             }
@@ -282,6 +307,7 @@ internal sealed unsafe class SplitDeviceQueue : DeviceQueue
 
             if (isWritable)
             {
+                hasWritable = true;
                 writableBytes += descriptor.Length;
             }
             else
@@ -292,37 +318,40 @@ internal sealed unsafe class SplitDeviceQueue : DeviceQueue
 
             if ((flags & DescriptorFlags.Next) == 0)
             {
-                return true;
+                return !IsTranslationPending;
             }
 
             index = descriptor.Next;
         }
     }
 
-    /// <summary>Checks and finds an indirect table (VIRTIO 1.4 §2.7.5.3).</summary>
-    private bool TryEnterTable(SplitDescriptor descriptor, out SplitDescriptor* table, out int length)
+    /// <summary>Checks and finds an indirect table (VIRTIO 1.4 §2.7.5.3); its own write flag means nothing.</summary>
+    private bool TryEnterTable(SplitDescriptor descriptor, out ReadOnlySpan<SplitDescriptor> table)
     {
-        table = null;
-        uint bytes = descriptor.Length;
-        length = (int)(bytes / (uint)sizeof(SplitDescriptor));
-        if (!_hasIndirect)
+        table = default;
+        if (!TryCheckTable(descriptor.Length))
         {
-            return Break(QueueFault.IndirectNotNegotiated);
+            return false;
         }
 
-        if (length == 0 || bytes % (uint)sizeof(SplitDescriptor) != 0)
+        Segment segment = FindTable(new(descriptor.Address), descriptor.Length);
+        if (segment.Length == 0)
         {
-            return Break(QueueFault.IndirectLength);
+            return false;
         }
 
-        if (length > IndirectLengthMax)
-        {
-            return Break(QueueFault.ChainTooLong);
-        }
+        table = Wire.Reinterpret<byte, SplitDescriptor>(segment.Bytes);
+        return true;
+    }
 
-        // SAFETY: the range was checked for exactly this length, or is our own pinned copy of that length.
-        Segment segment = FindTable(new(descriptor.Address), bytes);
-        table = (SplitDescriptor*)segment.Address;
-        return table != null;
+    /// <summary>Records the writes of a publication in the log of the ring.</summary>
+    private void MarkPublished(RingIndex before)
+    {
+        int first = before.Slot(_mask);
+        int count = _nextUsed - before;
+        int untilEnd = Math.Min(count, Size - first);
+        Log?.MarkDevice(SplitRing.EntriesOffset + 8 * first, 8 * untilEnd);
+        Log?.MarkDevice(SplitRing.EntriesOffset, 8 * (count - untilEnd));
+        Log?.MarkDevice(SplitRing.IndexOffset, sizeof(ushort));
     }
 }

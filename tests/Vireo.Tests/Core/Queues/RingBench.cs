@@ -1,0 +1,113 @@
+using System.Runtime.CompilerServices;
+using Vireo.Core.Memory;
+using Vireo.Core.Queues;
+using Vireo.Core.Spec;
+
+namespace Vireo.Tests.Core.Queues;
+
+/// <summary>A ring in memory with our driver role at one end and our device role at the other; either may be replaced by hand.</summary>
+internal sealed unsafe class RingBench : IDisposable
+{
+    /// <summary>Above 4 GiB, so that an address cut to 32 bits is noticed.</summary>
+    public const ulong Base = 0x1_0000_0000;
+
+    private const ushort TableLength = 8;
+
+    private readonly OwnedMemory _backing;
+    private ulong _allocated;
+
+    public RingBench(RingVariant variant, ulong memoryBytes = 4 << 20, DirtyLog? dirtyLog = null)
+    {
+        Variant = variant;
+        ushort size = variant.Size;
+        ulong tableBytes = IndirectTables.LengthBytes(size, TableLength);
+        _backing = new(memoryBytes + tableBytes + 64ul * size);
+        Memory = new([_backing.At(new(Base))], dirtyLog);
+        Areas = new(
+            size,
+            Allocate(16u * size, 64).Address,
+            Allocate(8 + 2u * size, 64).Address,
+            Allocate(8 + 8u * size, 64).Address
+        );
+        GuestRange tables = Allocate((uint)tableBytes, 64);
+        Driver = DriverQueue.Create(Areas, Memory, variant.Features, new IndirectTables(tables.Address, TableLength));
+        Device = DeviceQueue.Create(Areas, QueueState.Fresh, Memory, variant.Features);
+    }
+
+    public RingVariant Variant { get; }
+
+    public QueueAreas Areas { get; }
+
+    public MappedMemory Memory { get; }
+
+    public DriverQueue Driver { get; }
+
+    public DeviceQueue Device { get; set; }
+
+    public GuestRange Allocate(uint lengthBytes, uint alignment = 16)
+    {
+        ulong start = (_allocated + alignment - 1) / alignment * alignment;
+        Assert.True(start + lengthBytes <= _backing.LengthBytes, "the bench is out of memory");
+        _allocated = start + lengthBytes;
+        return new(new(Base + start), lengthBytes);
+    }
+
+    /// <summary>A value in guest memory, in place.</summary>
+    public ref T At<T>(GuestAddress address)
+        where T : unmanaged
+    {
+        Assert.InRange(address.Value, Base, Base + _backing.LengthBytes - (uint)sizeof(T));
+        return ref Unsafe.AsRef<T>((void*)(_backing.Address + (nint)(address.Value - Base)));
+    }
+
+    public Span<byte> Bytes(GuestRange range)
+    {
+        Assert.InRange(range.Address.Value, Base, Base + _backing.LengthBytes - range.LengthBytes);
+        return new((void*)(_backing.Address + (nint)(range.Address.Value - Base)), (int)range.LengthBytes);
+    }
+
+    public ref SplitDescriptor SplitDescriptor(int index) =>
+        ref At<SplitDescriptor>(Areas.Descriptors + 16ul * (uint)index);
+
+    public ref PackedDescriptor PackedDescriptor(int index) =>
+        ref At<PackedDescriptor>(Areas.Descriptors + 16ul * (uint)index);
+
+    public ref Le16 AvailableFlags => ref At<Le16>(Areas.Driver);
+
+    public ref Le16 AvailableIndex => ref At<Le16>(Areas.Driver + 2);
+
+    public ref Le16 AvailableEntry(int slot) => ref At<Le16>(Areas.Driver + 4 + 2ul * (uint)slot);
+
+    public ref Le16 UsedEvent => ref At<Le16>(Areas.Driver + 4 + 2ul * Areas.Size);
+
+    public ref Le16 UsedFlags => ref At<Le16>(Areas.Device);
+
+    public ref Le16 UsedIndex => ref At<Le16>(Areas.Device + 2);
+
+    public ref SplitUsedElement UsedEntry(int slot) => ref At<SplitUsedElement>(Areas.Device + 4 + 8ul * (uint)slot);
+
+    public ref Le16 AvailableEvent => ref At<Le16>(Areas.Device + 4 + 8ul * Areas.Size);
+
+    public ref PackedEventSuppression DriverEvents => ref At<PackedEventSuppression>(Areas.Driver);
+
+    public ref PackedEventSuppression DeviceEvents => ref At<PackedEventSuppression>(Areas.Device);
+
+    /// <summary>Takes the next chain, which must be there.</summary>
+    public ushort Pop()
+    {
+        Assert.True(Device.TryPop(out DescriptorChain chain), $"no chain; fault {Device.Fault}");
+        return chain.Head;
+    }
+
+    /// <summary>Takes back the next buffer, which must be there.</summary>
+    public DriverCompletion Take()
+    {
+        Assert.True(Driver.TryTake(out DriverCompletion completion), $"no completion; fault {Driver.Fault}");
+        return completion;
+    }
+
+    /// <summary>Stops the device side and starts another one from its state.</summary>
+    public void ReplaceDevice() => Device = DeviceQueue.Create(Areas, Device.State, Memory, Variant.Features);
+
+    public void Dispose() => _backing.Dispose();
+}
