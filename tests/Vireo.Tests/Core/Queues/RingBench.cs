@@ -13,30 +13,51 @@ internal sealed unsafe class RingBench : IDisposable
 
     private const ushort TableLength = 8;
 
+    /// <summary>What stands before and behind each area, and must stand there at the end.</summary>
+    private const byte Guard = 0xa5;
+
+    private const uint GuardBytes = 64;
+
+    private readonly List<GuestRange> _guards = [];
+
     private readonly OwnedMemory _backing;
     private ulong _allocated;
 
-    public RingBench(RingVariant variant, ulong memoryBytes = 4 << 20, DirtyLog? dirtyLog = null)
+    /// <summary>Makes an empty ring with a queue at each end.</summary>
+    /// <param name="variant">How the ring was negotiated.</param>
+    /// <param name="memoryBytes">How much memory there is for buffers.</param>
+    /// <param name="dirtyLog">Where writes of the device are recorded, if they are.</param>
+    /// <param name="claimedBytes">How long the memory is said to be, for tests that translate and do not touch.</param>
+    public RingBench(
+        RingVariant variant,
+        ulong memoryBytes = 4 << 20,
+        DirtyLog? dirtyLog = null,
+        ulong? claimedBytes = null
+    )
     {
         Variant = variant;
         ushort size = variant.Size;
         ulong tableBytes = IndirectTables.LengthBytes(size, TableLength);
         _backing = new(memoryBytes + tableBytes + 64ul * size);
-        Memory = new([_backing.At(new(Base))], dirtyLog);
+        Memory = new([new(new(Base), claimedBytes ?? _backing.LengthBytes, _backing.Address)], dirtyLog);
         Areas = new(
             size,
-            Allocate(16u * size, 64).Address,
-            Allocate(8 + 2u * size, 64).Address,
-            Allocate(8 + 8u * size, 64).Address
+            AllocateGuarded(16u * size),
+            AllocateGuarded(variant.IsPacked ? 4 : 6 + 2u * size),
+            AllocateGuarded(variant.IsPacked ? 4 : 6 + 8u * size)
         );
-        GuestRange tables = Allocate((uint)tableBytes, 64);
-        Driver = DriverQueue.Create(Areas, Memory, variant.Features, new IndirectTables(tables.Address, TableLength));
+        TablesAddress = AllocateGuarded((uint)tableBytes);
+        Driver = DriverQueue.Create(Areas, Memory, variant.Features, new IndirectTables(TablesAddress, TableLength));
         Device = DeviceQueue.Create(Areas, QueueState.Fresh, Memory, variant.Features);
     }
 
     public RingVariant Variant { get; }
 
     public QueueAreas Areas { get; }
+
+    public GuestAddress TablesAddress { get; }
+
+    public ulong EndAddress => Base + _backing.LengthBytes;
 
     public MappedMemory Memory { get; }
 
@@ -109,5 +130,29 @@ internal sealed unsafe class RingBench : IDisposable
     /// <summary>Stops the device side and starts another one from its state.</summary>
     public void ReplaceDevice() => Device = DeviceQueue.Create(Areas, Device.State, Memory, Variant.Features);
 
-    public void Dispose() => _backing.Dispose();
+    /// <summary>Sees that nothing was written around the areas of the ring.</summary>
+    public void Dispose()
+    {
+        foreach (GuestRange guard in _guards)
+        {
+            Assert.Equal(-1, Bytes(guard).IndexOfAnyExcept(Guard));
+        }
+
+        _backing.Dispose();
+    }
+
+    private GuestAddress AllocateGuarded(uint lengthBytes)
+    {
+        AddGuard(64);
+        GuestAddress address = Allocate(lengthBytes, 64).Address;
+        AddGuard(1);
+        return address;
+    }
+
+    private void AddGuard(uint alignment)
+    {
+        GuestRange guard = Allocate(GuardBytes, alignment);
+        Bytes(guard).Fill(Guard);
+        _guards.Add(guard);
+    }
 }
