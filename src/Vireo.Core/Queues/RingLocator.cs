@@ -85,7 +85,7 @@ internal static class RingLocator
                 throw outcome == Translation.Pending
                     ? Pending(in area)
                     : new RingException(
-                        $"{area.Name} at {area.Address} with {area.LengthBytes} bytes is not all memory of the driver, in whole pages"
+                        $"{area.Name} at {area.Address} with {area.LengthBytes} bytes does not lie in the driver's memory"
                     );
             }
 

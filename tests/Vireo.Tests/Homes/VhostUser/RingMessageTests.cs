@@ -375,7 +375,7 @@ public sealed class RingMessageTests : IDisposable
         ring.Start(_frontEnd);
 
         _frontEnd.ExpectClosed();
-        _home.ExpectLog("is not one contiguous piece");
+        _home.ExpectLog("does not lie in the driver's memory");
     }
 
     [Fact]
