@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Vireo.Homes.Peers;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux.Events;
 using Vireo.Linux.Sockets;

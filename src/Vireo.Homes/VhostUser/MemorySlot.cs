@@ -1,5 +1,6 @@
 using Microsoft.Win32.SafeHandles;
 using Vireo.Core.Memory;
+using Vireo.Homes.Peers;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux;
 using Vireo.Linux.Memory;

@@ -33,12 +33,6 @@ internal static partial class PeerLog
     [LoggerMessage(208, LogLevel.Warning, "no more requests to the front-end: {Reason}")]
     public static partial void BackEndChannelFailed(this ILogger logger, string reason);
 
-    [LoggerMessage(209, LogLevel.Warning, "cannot accept a connection, will try again: {Reason}")]
-    public static partial void CannotAccept(this ILogger logger, string reason);
-
-    [LoggerMessage(210, LogLevel.Warning, "cannot connect, will try again: {Reason}")]
-    public static partial void CannotConnect(this ILogger logger, string reason);
-
     [LoggerMessage(211, LogLevel.Error, "the device needs a reset: {Reason}")]
     public static partial void DeviceIsLost(this ILogger logger, string reason);
 }

@@ -1,3 +1,4 @@
+using Vireo.Homes.Loops;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux.Events;
 
@@ -33,7 +34,7 @@ internal sealed class Ring : IDisposable
     public EventFd? Kick { get; private set; }
 
     /// <summary>Announces used buffers.</summary>
-    public RingCall Call { get; } = new();
+    public ReplaceableSignal Call { get; } = new();
 
     /// <summary>Announces errors; null when the front-end does not want to know.</summary>
     public EventFd? Error { get; private set; }

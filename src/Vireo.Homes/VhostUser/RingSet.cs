@@ -3,6 +3,7 @@ using Vireo.Core.Memory;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
 using Vireo.Homes.Loops;
+using Vireo.Homes.Peers;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux;
 using Vireo.Linux.Events;

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Vireo.Core.Contract;
 using Vireo.Homes.Loops;
+using Vireo.Homes.Peers;
 using Vireo.Linux;
 using Vireo.Linux.Events;
 using Vireo.Linux.Sockets;

@@ -3,6 +3,7 @@ using Microsoft.Win32.SafeHandles;
 using Vireo.Core.Contract;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
+using Vireo.Homes.Peers;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux;
 using Vireo.Linux.Sockets;

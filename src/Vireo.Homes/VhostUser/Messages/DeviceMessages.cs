@@ -1,4 +1,5 @@
 using Vireo.Core.Spec;
+using Vireo.Homes.Peers;
 using Vireo.Homes.VhostUser.Protocol;
 
 namespace Vireo.Homes.VhostUser.Messages;

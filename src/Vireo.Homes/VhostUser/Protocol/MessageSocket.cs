@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Vireo.Core.Spec;
+using Vireo.Homes.Peers;
 using Vireo.Linux;
 using Vireo.Linux.Sockets;
 

@@ -2,10 +2,10 @@ using Microsoft.Win32.SafeHandles;
 using Vireo.Core.Contract;
 using Vireo.Linux.Events;
 
-namespace Vireo.Homes.VhostUser;
+namespace Vireo.Homes.Loops;
 
-/// <summary>The call of a ring: a descriptor that the front-end may replace while the ring runs.</summary>
-internal sealed class RingCall : IDescriptorSignal, IDisposable
+/// <summary>A signal whose descriptor a peer may replace while a queue uses it.</summary>
+internal sealed class ReplaceableSignal : IDescriptorSignal, IDisposable
 {
     private EventFd? _target;
 

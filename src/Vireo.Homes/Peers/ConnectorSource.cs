@@ -3,7 +3,7 @@ using Vireo.Linux;
 using Vireo.Linux.Events;
 using Vireo.Linux.Sockets;
 
-namespace Vireo.Homes.VhostUser;
+namespace Vireo.Homes.Peers;
 
 /// <summary>We connect to a front-end, over and over.</summary>
 internal sealed class ConnectorSource : ConnectionSource

@@ -3,7 +3,7 @@ using Vireo.Linux;
 using Vireo.Linux.Events;
 using Vireo.Linux.Sockets;
 
-namespace Vireo.Homes.VhostUser;
+namespace Vireo.Homes.Peers;
 
 /// <summary>Front-ends connect to us.</summary>
 internal sealed class ListenerSource : ConnectionSource, ILoopWatcher

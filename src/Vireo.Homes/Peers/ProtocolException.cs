@@ -1,4 +1,4 @@
-namespace Vireo.Homes.VhostUser.Protocol;
+namespace Vireo.Homes.Peers;
 
 /// <summary>The peer broke the protocol: the connection is closed and the device reset.</summary>
 /// <remarks>Never leaves the home. The message says what came and what was expected; it becomes one line of the log.</remarks>

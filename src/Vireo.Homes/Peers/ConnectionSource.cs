@@ -1,4 +1,4 @@
-namespace Vireo.Homes.VhostUser;
+namespace Vireo.Homes.Peers;
 
 /// <summary>Where a home's connections come from.</summary>
 /// <remarks>Used on the control thread only.</remarks>

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace Vireo.Homes.VhostUser;
+namespace Vireo.Homes.Peers;
 
 /// <summary>Writes lines about the peers of one home: with its name, and not without end.</summary>
 /// <remarks>A burst of lines comes through, then one from time to time, because a peer must not fill the disk.</remarks>
