@@ -35,6 +35,18 @@ public sealed unsafe class OwnedMemory : IDisposable
     /// <param name="address">Guest address at which it begins.</param>
     public MemoryRegion At(GuestAddress address) => new(address, LengthBytes, Address);
 
+    /// <summary>A part of this memory as a segment, good until this is disposed.</summary>
+    /// <param name="offset">First byte.</param>
+    /// <param name="length">Length in bytes, from 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The part is not within the memory.</exception>
+    public Segment Slice(int offset, int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((ulong)offset + (ulong)length, LengthBytes);
+        return new(Address + offset, (nuint)length);
+    }
+
     /// <summary>Frees the memory.</summary>
     // SAFETY: freed once; nobody may use the address afterwards, as the remarks say.
     public void Dispose()

@@ -66,6 +66,10 @@ public sealed partial class EventLoop : IDisposable
     /// <summary>Whether the caller is the loop's thread.</summary>
     public bool IsCurrentThread => _threadId == Environment.CurrentManagedThreadId;
 
+    /// <summary>Whether a thread is in <see cref="Run"/> or <see cref="RunOnce"/>. Any thread; out of date when it returns.</summary>
+    // Acquire: what a thread that has left the loop did there is seen by whoever finds it gone.
+    public bool IsRunning => Volatile.Read(ref _threadId) != 0;
+
     /// <summary>Makes the calling thread the loop's, and returns after <see cref="Stop"/>.</summary>
     /// <remarks>
     /// Before it returns, each action posted so far is run. A Stop that came before Run counts: Run then does just that.

@@ -242,6 +242,25 @@ public static class HostFile
         return true;
     }
 
+    /// <summary>Whether another opening of a file has any lock in a range.</summary>
+    /// <param name="file">The file, open for anything. It stays the caller's.</param>
+    /// <param name="offset">First byte, from 0.</param>
+    /// <param name="length">Bytes; 0 to the end, however far the file grows.</param>
+    /// <exception cref="LinuxException">The file system cannot.</exception>
+    // SAFETY: the kernel reads and writes a local structure whose layout the Abi tests prove.
+    public static unsafe bool IsLockedByAnother(SafeHandle file, long offset, long length)
+    {
+        flock range = new()
+        {
+            l_type = (short)LockKind.Exclusive,
+            l_whence = LibC.SEEK_SET,
+            l_start = offset,
+            l_len = length,
+        };
+        LinuxException.ThrowIfNegative(LibC.fcntl_lock(file, LibC.F_OFD_GETLK, &range), "fcntl", "F_OFD_GETLK");
+        return range.l_type != LibC.F_UNLCK;
+    }
+
     private static long? Find(SafeFileHandle file, long offset, int whence)
     {
         long result = LibC.lseek(file, offset, whence);
