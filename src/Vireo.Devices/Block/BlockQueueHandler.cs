@@ -70,7 +70,7 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
     {
         _requests = new BlockRequest[Queue.Size];
         _pool = new(Queue.Size);
-        _channel = _device.Backend.OpenChannel(QueueIndex, this);
+        _channel = _device.Backend.OpenChannel(QueueIndex, Queue.Size, this);
     }
 
     /// <inheritdoc/>

@@ -12,7 +12,8 @@ public interface IBlockBackend
 
     /// <summary>Makes the way to the disk for one queue that is about to run.</summary>
     /// <param name="queueIndex">Which queue; the channel works on that queue's loop.</param>
+    /// <param name="tagCount">How many requests there are at once: their tags are below it.</param>
     /// <param name="completions">Told of each request's end, on that loop.</param>
     /// <returns>A channel, to be disposed after the queue has stopped.</returns>
-    IBlockChannel OpenChannel(int queueIndex, IBlockCompletions completions);
+    IBlockChannel OpenChannel(int queueIndex, int tagCount, IBlockCompletions completions);
 }

@@ -11,8 +11,8 @@ namespace Vireo.Devices.Block;
 /// </para>
 /// <para>
 /// The device has checked that ranges lie on the disk, are aligned to the logical block and that a read-only disk is not written.
-/// Segments lie in pinned memory and stay as they are until the request completes; no segment is empty. The bytes behind them
-/// are the driver's, which may change them at any time.
+/// Segments lie in pinned memory and are the channel's until the request completes, which may cut them down as it goes; no segment is
+/// empty. The bytes behind them are the driver's, which may change them at any time.
 /// </para>
 /// </remarks>
 public interface IBlockChannel : IDisposable

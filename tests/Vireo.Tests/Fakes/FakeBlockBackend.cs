@@ -36,7 +36,7 @@ internal sealed class FakeBlockBackend : IBlockBackend
 
     public List<FakeBlockChannel> Channels { get; } = [];
 
-    public IBlockChannel OpenChannel(int queueIndex, IBlockCompletions completions)
+    public IBlockChannel OpenChannel(int queueIndex, int tagCount, IBlockCompletions completions)
     {
         FakeBlockChannel channel = new(this, completions);
         Channels.Add(channel);

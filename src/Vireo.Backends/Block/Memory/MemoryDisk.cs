@@ -45,7 +45,7 @@ public sealed class MemoryDisk : IBlockBackend, IDisposable
     public long CapacitySectors { get; }
 
     /// <inheritdoc/>
-    public IBlockChannel OpenChannel(int queueIndex, IBlockCompletions completions) =>
+    public IBlockChannel OpenChannel(int queueIndex, int tagCount, IBlockCompletions completions) =>
         new MemoryChannel(_mapping, completions);
 
     /// <summary>Frees the memory. No channel may be open.</summary>

@@ -37,6 +37,6 @@ public sealed class NullDisk : IBlockBackend
     public long CapacitySectors { get; }
 
     /// <inheritdoc/>
-    public IBlockChannel OpenChannel(int queueIndex, IBlockCompletions completions) =>
+    public IBlockChannel OpenChannel(int queueIndex, int tagCount, IBlockCompletions completions) =>
         new NullChannel(completions, _zeroesReads);
 }

@@ -161,7 +161,14 @@ public abstract class BlockBackendTests
         using ChannelBench bench = Open();
         bench.Write(0, Pattern(65536, seed: 6));
 
-        Assert.Equal(0, bench.MeasureAllocations(rounds: 2000, offsetBytes: 8192, lengthBytes: 4096));
+        // A lock that is contended for the first time allocates, once: what is allocated per request is there every time.
+        long least = long.MaxValue;
+        for (int attempt = 0; attempt < 4 && least > 0; attempt++)
+        {
+            least = Math.Min(least, bench.MeasureAllocations(rounds: 250, offsetBytes: 8192, lengthBytes: 4096));
+        }
+
+        Assert.Equal(0, least);
     }
 
     private protected static byte[] Pattern(int bytes, int seed)

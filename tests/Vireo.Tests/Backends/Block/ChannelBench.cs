@@ -1,34 +1,40 @@
-using System.Diagnostics;
 using Vireo.Core.Memory;
 using Vireo.Devices.Block;
 using Vireo.Linux.Events;
 
 namespace Vireo.Tests.Backends.Block;
 
-/// <summary>One channel to a disk, and a loop that the test turns by hand: every call waits for its answer.</summary>
+/// <summary>One channel to a disk, used on its loop as a device uses it; every call waits for its answer.</summary>
 internal sealed class ChannelBench : IBlockCompletions, IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
-    private static readonly TimeSpan OneSleep = TimeSpan.FromMilliseconds(50);
+    private const int TagCount = 256;
+    private const int PatienceMs = 20_000;
 
     private readonly Dictionary<uint, byte[]> _buffers = [];
     private readonly Dictionary<uint, BlockResult> _results = [];
+    private readonly ManualResetEventSlim _isIdle = new(initialState: true);
     private readonly EventLoop? _loop;
-    private readonly IDisposable? _owned;
+    private readonly IDisposable[] _owned;
+
+    /// <summary>Requests not answered yet; the loop's own.</summary>
     private int _pending;
-    private bool _isMeasuring;
-    private BlockResult _lastResult;
+
+    /// <summary>A broken promise, found on the loop's thread.</summary>
+    private string? _complaint;
+
+    /// <summary>What <see cref="MeasureAllocations"/> does, on the loop's thread.</summary>
+    private AllocationDrive? _drive;
 
     /// <summary>Opens a channel.</summary>
     /// <param name="backend">The disk.</param>
-    /// <param name="loop">Its loop, which no thread runs; null for a disk that answers during the call.</param>
-    /// <param name="owned">Disposed at the end, before the loop.</param>
-    public ChannelBench(IBlockBackend backend, EventLoop? loop = null, IDisposable? owned = null)
+    /// <param name="loop">Its loop, which runs; null for a disk that answers during the call.</param>
+    /// <param name="owned">Disposed at the end, in this order.</param>
+    public ChannelBench(IBlockBackend backend, EventLoop? loop = null, params IDisposable[] owned)
     {
         Backend = backend;
         _loop = loop;
         _owned = owned;
-        Channel = backend.OpenChannel(0, this);
+        Channel = backend.OpenChannel(0, TagCount, this);
     }
 
     public IBlockBackend Backend { get; }
@@ -37,11 +43,21 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
 
     public void Complete(uint tag, BlockResult result)
     {
-        _pending--;
-        _lastResult = result;
-        if (!_isMeasuring)
+        if (_drive is { } drive)
         {
-            Assert.True(_results.TryAdd(tag, result), $"request {tag} was answered twice");
+            drive.Complete(result);
+            return;
+        }
+
+        if (!_results.TryAdd(tag, result))
+        {
+            _complaint = $"request {tag} was answered twice";
+        }
+
+        _pending--;
+        if (_pending == 0)
+        {
+            _isIdle.Set();
         }
     }
 
@@ -49,12 +65,12 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
 
     public byte[] BytesOf(uint tag) => _buffers[tag];
 
-    public byte[] Read(long offsetBytes, int lengthBytes, int segmentBytes = int.MaxValue)
+    public byte[] Read(long offsetBytes, int lengthBytes, int segmentBytes = int.MaxValue, int misalignment = 0)
     {
-        PostRead(0, offsetBytes, lengthBytes, segmentBytes);
+        PostRead(0, offsetBytes, lengthBytes, segmentBytes, misalignment);
         WaitForAll();
         Assert.Equal(BlockResult.Done, _results[0]);
-        return _buffers[0];
+        return _buffers[0][misalignment..];
     }
 
     public BlockResult TryRead(long offsetBytes, int lengthBytes)
@@ -64,14 +80,20 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
         return _results[0];
     }
 
-    public BlockResult Write(long offsetBytes, byte[] data, int segmentBytes = int.MaxValue, bool isStable = false)
+    public BlockResult Write(
+        long offsetBytes,
+        byte[] data,
+        int segmentBytes = int.MaxValue,
+        bool isStable = false,
+        int misalignment = 0
+    )
     {
-        PostWrite(0, offsetBytes, data, segmentBytes, isStable);
+        PostWrite(0, offsetBytes, data, segmentBytes, isStable, misalignment);
         WaitForAll();
         return _results[0];
     }
 
-    public BlockResult Flush() => Do(channel => channel.Flush(0));
+    public BlockResult Flush() => Do(static channel => channel.Flush(0));
 
     public BlockResult Discard(long offsetBytes, long lengthBytes) =>
         Do(channel => channel.Discard(0, offsetBytes, lengthBytes));
@@ -79,13 +101,17 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
     public BlockResult WriteZeroes(long offsetBytes, long lengthBytes, bool mayUnmap) =>
         Do(channel => channel.WriteZeroes(0, offsetBytes, lengthBytes, mayUnmap));
 
-    public void PostRead(uint tag, long offsetBytes, int lengthBytes, int segmentBytes = int.MaxValue)
+    public void PostRead(
+        uint tag,
+        long offsetBytes,
+        int lengthBytes,
+        int segmentBytes = int.MaxValue,
+        int misalignment = 0
+    )
     {
-        byte[] buffer = GC.AllocateArray<byte>(lengthBytes, pinned: true);
+        byte[] buffer = Allocate(tag, lengthBytes, misalignment);
         buffer.AsSpan().Fill(0xEE);
-        _buffers[tag] = buffer;
-        Begin(tag);
-        Channel.Read(tag, Cut(buffer, segmentBytes), offsetBytes);
+        Post(tag, channel => channel.Read(tag, Cut(buffer, segmentBytes, misalignment), offsetBytes));
     }
 
     public void PostWrite(
@@ -93,86 +119,83 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
         long offsetBytes,
         byte[] data,
         int segmentBytes = int.MaxValue,
-        bool isStable = false
+        bool isStable = false,
+        int misalignment = 0
     )
     {
-        byte[] buffer = GC.AllocateArray<byte>(data.Length, pinned: true);
-        data.CopyTo(buffer, 0);
-        _buffers[tag] = buffer;
-        Begin(tag);
-        Channel.Write(tag, Cut(buffer, segmentBytes), offsetBytes, isStable);
+        byte[] buffer = Allocate(tag, data.Length, misalignment);
+        data.CopyTo(buffer, misalignment);
+        Post(tag, channel => channel.Write(tag, Cut(buffer, segmentBytes, misalignment), offsetBytes, isStable));
     }
 
     public BlockResult Do(Action<IBlockChannel> request)
     {
-        Begin(0);
-        request(Channel);
+        Post(0, request);
         WaitForAll();
         return _results[0];
     }
 
     public void WaitForAll()
     {
-        long start = Stopwatch.GetTimestamp();
-        while (_pending > 0)
-        {
-            Assert.NotNull(_loop);
-            _loop.RunOnce(OneSleep);
-            Assert.True(Stopwatch.GetElapsedTime(start) < Patience, $"{_pending} requests were never answered");
-        }
+        Assert.True(_isIdle.Wait(PatienceMs), "requests were never answered");
+        Assert.Null(_complaint);
     }
 
-    /// <summary>Bytes allocated on this thread by reads and writes in turn, after some to warm up.</summary>
+    /// <summary>Bytes allocated on the loop's thread by writes and reads in turn, after some to warm up.</summary>
     public long MeasureAllocations(int rounds, long offsetBytes, int lengthBytes)
     {
-        ArraySegment<Segment> segments = Cut(GC.AllocateArray<byte>(lengthBytes, pinned: true), int.MaxValue);
-        _isMeasuring = true;
-        Exercise(rounds, offsetBytes, segments);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Exercise(rounds, offsetBytes, segments);
-        return GC.GetAllocatedBytesForCurrentThread() - before;
+        byte[] buffer = Allocate(0, lengthBytes, misalignment: 0);
+        using AllocationDrive drive = new(Channel, Cut(buffer, int.MaxValue, 0), offsetBytes, rounds);
+        OnLoop(() =>
+        {
+            _drive = drive;
+            drive.Run();
+        });
+        long bytes = drive.Wait(PatienceMs);
+        OnLoop(() => _drive = null);
+        return bytes;
     }
 
     public void Dispose()
     {
         Channel.Dispose();
-        _owned?.Dispose();
-        _loop?.Dispose();
+        Array.ForEach(_owned, static owned => owned.Dispose());
+        _isIdle.Dispose();
     }
 
-    private void Exercise(int rounds, long offsetBytes, ArraySegment<Segment> segments)
-    {
-        for (int round = 0; round < rounds; round++)
+    private void Post(uint tag, Action<IBlockChannel> request) =>
+        OnLoop(() =>
         {
+            _results.Remove(tag);
             _pending++;
-            Channel.Write(1, segments, offsetBytes, isStable: false);
-            Turn();
-            _pending++;
-            Channel.Read(1, segments, offsetBytes);
-            Turn();
+            _isIdle.Reset();
+            request(Channel);
+        });
+
+    private void OnLoop(Action action)
+    {
+        if (_loop is null)
+        {
+            action();
+        }
+        else
+        {
+            _loop.Invoke(action);
         }
     }
 
-    private void Turn()
+    /// <summary>Page-aligned but for the misalignment asked for, and kept until the bench ends.</summary>
+    private byte[] Allocate(uint tag, int lengthBytes, int misalignment)
     {
-        for (int turns = 0; _pending > 0 && turns < 100_000; turns++)
-        {
-            _loop!.RunOnce(OneSleep);
-        }
-
-        Assert.True(_pending == 0 && _lastResult == BlockResult.Done);
+        byte[] buffer = GC.AllocateArray<byte>(lengthBytes + misalignment, pinned: true);
+        _buffers[tag] = buffer;
+        return buffer;
     }
 
-    private void Begin(uint tag)
-    {
-        _results.Remove(tag);
-        _pending++;
-    }
-
-    private static ArraySegment<Segment> Cut(byte[] buffer, int segmentBytes)
+    private static ArraySegment<Segment> Cut(byte[] buffer, int segmentBytes, int misalignment)
     {
         List<Segment> pieces = [];
-        for (int at = 0; at < buffer.Length; at += Math.Min(segmentBytes, buffer.Length - at))
+        for (int at = misalignment; at < buffer.Length; at += Math.Min(segmentBytes, buffer.Length - at))
         {
             pieces.Add(Segment.OverPinned(buffer.AsSpan(at, Math.Min(segmentBytes, buffer.Length - at))));
         }

@@ -7,7 +7,7 @@ public sealed class MemoryDiskTests : BlockBackendTests
     private protected override ChannelBench Open(long sectors = 16384)
     {
         MemoryDisk disk = new(sectors);
-        return new(disk, owned: disk);
+        return new(disk, loop: null, disk);
     }
 
     [Fact]

@@ -4,6 +4,7 @@ using Vireo.Core.Queues;
 using Vireo.Core.Spec;
 using Vireo.Devices.Block;
 using Vireo.Homes.Loopback;
+using Vireo.Tests.Fakes;
 
 namespace Vireo.Tests.Devices.Block;
 
@@ -27,10 +28,7 @@ public sealed class BlockAllocationTests
         GuestRange[] status = [home.Allocate(1)];
         Exercise(home, Depth, reads, writes, room, status);
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Exercise(home, Requests, reads, writes, room, status);
-
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Allocations.AssertNone(() => Exercise(home, Requests, reads, writes, room, status));
     }
 
     private static void Exercise(

@@ -1,5 +1,6 @@
 using Vireo.Core.Memory;
 using Vireo.Devices.Block;
+using Vireo.Tests.Fakes;
 
 namespace Vireo.Tests.Devices.Block;
 
@@ -63,13 +64,13 @@ public sealed class SegmentPoolTests
         SegmentPool pool = new(16);
         pool.Return(pool.Lease(0, 100));
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int round = 0; round < 10_000; round++)
+        Allocations.AssertNone(() =>
         {
-            pool.Return(pool.Lease(0, 100));
-        }
-
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+            for (int round = 0; round < 10_000; round++)
+            {
+                pool.Return(pool.Lease(0, 100));
+            }
+        });
     }
 
     [Fact]

@@ -1,0 +1,26 @@
+namespace Vireo.Backends.Block.Raw;
+
+/// <summary>How a file or block device is opened as a disk.</summary>
+public sealed record RawDiskOptions
+{
+    /// <summary>Whether it is opened for reading only.</summary>
+    public bool IsReadOnly { get; init; }
+
+    /// <summary>What the host does with written data.</summary>
+    public CacheMode Cache { get; init; } = CacheMode.Writeback;
+
+    /// <summary>How it is read and written.</summary>
+    public EngineChoice Engine { get; init; } = EngineChoice.Auto;
+
+    /// <summary>Whether other programs that heed QEMU's image locks are kept from writing to it at the same time.</summary>
+    public bool IsLocked { get; init; } = true;
+
+    /// <summary>Whether discard frees storage; false offers none.</summary>
+    public bool AllowsDiscard { get; init; } = true;
+
+    /// <summary>Logical block size in bytes, 512 to 65,536; 0 for that of the device, and 512 for a file.</summary>
+    public int LogicalBlockBytes { get; init; }
+
+    /// <summary>Most worker threads, 1 to 64.</summary>
+    public int ThreadsMax { get; init; } = 8;
+}

@@ -1,0 +1,5 @@
+using Vireo.Backends.Block.Raw;
+
+namespace Vireo.Tests.Backends.Block;
+
+public sealed class RawIoUringWritebackTests() : RawDiskTests(EngineChoice.IoUring, CacheMode.Writeback);
