@@ -2,7 +2,8 @@
 # What the scripts at the root share. Sourced, never run. Everything for people goes to stderr.
 
 root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
-# No greeting, no telemetry, no processes left behind by builds.
+# No greeting, no telemetry, no processes left behind by builds, no need for the host's language data.
+export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1 MSBUILDDISABLENODEREUSE=1
 
 say() {
@@ -24,10 +25,14 @@ install_packages() {
     fi
     say "installing $*"
     # The lists may be missing or old: read them anew and try once more.
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null 2>&1 ||
-        { "${as_root[@]}" apt-get update -qq >&2 &&
-            "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >&2; } ||
+    local log install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@")
+    log="$(mktemp)"
+    if ! "${install[@]}" >"$log" 2>&1 && ! { "${as_root[@]}" apt-get update -qq && "${install[@]}"; } >"$log" 2>&1; then
+        cat "$log" >&2
+        rm -f "$log"
         die "apt-get could not install: $*"
+    fi
+    rm -f "$log"
 }
 
 # Makes "dotnet" the SDK that global.json asks for, installing it only if there is none and the distribution has one.
