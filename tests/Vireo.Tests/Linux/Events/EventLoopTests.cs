@@ -312,6 +312,40 @@ public sealed class EventLoopTests
     }
 
     [Fact]
+    public void RunNested_InAPostedAction_ServesOthersMeanwhile()
+    {
+        using EventLoop loop = new();
+        using var signal = EventFd.Create();
+        CountingWatcher watcher = new();
+        using LoopWatch watch = loop.Watch(signal.Handle, LoopEvents.Readable | LoopEvents.EdgeTriggered, watcher);
+        List<string> order = [];
+        loop.Post(() =>
+        {
+            order.Add("begin");
+            loop.Post(() => order.Add("nested"));
+            loop.RunNested(TimeSpan.Zero);
+            signal.Signal();
+            loop.RunNested(Patience);
+            order.Add("end");
+            loop.Stop();
+        });
+        loop.Post(() => order.Add("second"));
+
+        RunWithPatience(loop);
+
+        Assert.Equal(["begin", "second", "nested", "end"], order);
+        Assert.Equal(1, watcher.Calls);
+    }
+
+    [Fact]
+    public void RunNested_OffTheLoop_Throws()
+    {
+        using EventLoop loop = new();
+
+        Assert.Throws<InvalidOperationException>(() => loop.RunNested(TimeSpan.Zero));
+    }
+
+    [Fact]
     public void Run_WhileRunning_Throws()
     {
         using var group = EventLoopGroup.Start(1);

@@ -9,6 +9,7 @@ public sealed class IoUringLeakTests
     [Fact]
     public void CreateAndDispose_ManyTimes_LeaksNeitherDescriptorsNorMappings()
     {
+        IoUringSupport.Need();
         using var memory = MemoryFile.Create("file", 4096);
         CreateAndDispose(memory);
         int descriptors = DescriptorCountCollection.Count();
