@@ -253,7 +253,12 @@ public sealed unsafe partial class IoUringQueue
         ArgumentOutOfRangeException.ThrowIfGreaterThan(buffers.Length, IoVectorArena.PerRequestMax, nameof(buffers));
         if (!_vectors.HasRoomFor(buffers.Length))
         {
-            return false;
+            // A thread of the kernel's takes requests when it likes; look whether it has taken them all by now.
+            ForgetTakenVectors();
+            if (!_vectors.HasRoomFor(buffers.Length))
+            {
+                return false;
+            }
         }
 
         io_uring_sqe* entry = Begin(operation, file, userData);

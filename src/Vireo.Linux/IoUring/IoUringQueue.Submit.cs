@@ -212,12 +212,16 @@ public sealed unsafe partial class IoUringQueue
 
     private int Finish(int taken)
     {
+        ForgetTakenVectors();
+        return taken;
+    }
+
+    private void ForgetTakenVectors()
+    {
         if (_submission.Untaken == 0 && _submission.Prepared == 0)
         {
             _vectors.Reset();
         }
-
-        return taken;
     }
 
     /// <summary>Submits until the kernel has taken everything that is prepared.</summary>

@@ -491,7 +491,7 @@ public sealed class IoUringQueueTests : IDisposable
         );
         using IoUringFile file = queue.Attach(_memory.Handle);
         Fill(0, 100, 0x21);
-        for (ulong round = 0; round < 200; round++)
+        for (ulong round = 0; round < 1_500; round++)
         {
             Assert.True(queue.TryPrepareWriteVector(file, 0, [Piece(0, 50), Piece(50, 50)], round));
             Assert.Equal(100, Complete(queue, round).Result);
