@@ -452,7 +452,8 @@ public sealed class IoUringQueueTests : IDisposable
         EventLoopTests.RunWithPatience(loop);
 
         Assert.Equal(Rounds, taken);
-        Assert.InRange(watcher.Calls, Rounds - 1, Rounds);
+        // At most one signal for each; fewer when completions come while the loop is awake.
+        Assert.InRange(watcher.Calls, 1, Rounds);
     }
 
     [Fact]
