@@ -189,6 +189,11 @@ public sealed partial class EventLoop
         {
             Deactivate(task);
         }
+        else
+        {
+            // Work has appeared: the poll window begins anew.
+            task.HasWorked = true;
+        }
 
         _current = null;
     }
