@@ -29,15 +29,13 @@ internal static class CommandLine
         }
 
         RootCommand root = Create(context);
-        ParseResult result = root.Parse(
-            arguments,
-            new ParserConfiguration
-            {
-                // A file name may begin with '@'.
-                ResponseFileTokenReplacer = null,
-                EnablePosixBundling = false,
-            }
-        );
+        ParserConfiguration parser = new()
+        {
+            // A file name may begin with '@'.
+            ResponseFileTokenReplacer = null,
+            EnablePosixBundling = false,
+        };
+        ParseResult result = root.Parse(arguments, parser);
         if (result.Action is ParseErrorAction)
         {
             return Refuse(result, arguments, context.Error);
@@ -73,6 +71,7 @@ internal static class CommandLine
             root.Add(device.ToCommand(context));
         }
 
+        root.Add(DemoCommand.Create(context));
         root.Add(DescribeCommand.Create(context));
         root.Add(CompletionCommand.Create(context));
         foreach (Option option in root.Options)
@@ -106,7 +105,7 @@ internal static class CommandLine
         if (arguments.Count == 0)
         {
             error.WriteLine(
-                "vireo: say what to serve, for example 'vireo entropy --vhost-user /tmp/entropy.sock'; see 'vireo --help'"
+                "vireo: say what to serve, for example 'vireo block disk.raw --vhost-user /tmp/disk.sock'; see 'vireo --help'"
             );
             return ExitCode.Usage;
         }

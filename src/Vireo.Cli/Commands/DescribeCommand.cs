@@ -10,10 +10,10 @@ namespace Vireo.Cli.Commands;
 internal static class DescribeCommand
 {
     private const string Examples = """
-          Let libvirt and others find the entropy device of this installation:
-            vireo describe entropy > ~/.config/qemu/vhost-user/50-vireo-entropy.json
+          Let libvirt and others find the block device of this installation:
+            vireo describe block > ~/.config/qemu/vhost-user/50-vireo-block.json
           For a package that installs into /usr/bin:
-            vireo describe entropy --bin /usr/bin
+            vireo describe block --bin /usr/bin
         """;
 
     /// <summary>Makes the command.</summary>

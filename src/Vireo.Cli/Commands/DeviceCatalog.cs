@@ -6,7 +6,7 @@ internal static class DeviceCatalog
     private const string LinkPrefix = "vireo-";
 
     /// <summary>The devices, in the order of the help.</summary>
-    public static IReadOnlyList<DeviceCommand> All { get; } = [new EntropyCommand()];
+    public static IReadOnlyList<DeviceCommand> All { get; } = [new BlockCommand(), new EntropyCommand()];
 
     /// <summary>The device with a name, or null.</summary>
     public static DeviceCommand? Find(string name)

@@ -8,8 +8,10 @@ namespace Vireo.Cli.Help;
 internal sealed class TeachingHelpAction(HelpAction usual) : SynchronousCommandLineAction
 {
     private const string RootExamples = """
-        Give a guest a source of randomness:
-          vireo entropy --vhost-user /tmp/entropy.sock
+        Give a running guest a disk:
+          vireo block disk.raw --vhost-user /tmp/disk.sock
+        Start a Linux guest whose devices are Vireo processes:
+          vireo demo
         """;
 
     /// <inheritdoc/>

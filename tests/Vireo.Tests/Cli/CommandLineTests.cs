@@ -15,11 +15,11 @@ public sealed class CommandLineTests
 
         Assert.Equal(ExitCode.Usage, run.ExitCode);
         Assert.Empty(run.Output);
-        Assert.StartsWith("vireo: say what to serve, for example 'vireo entropy ", run.Error, StringComparison.Ordinal);
+        Assert.StartsWith("vireo: say what to serve, for example 'vireo block ", run.Error, StringComparison.Ordinal);
     }
 
     [Theory]
-    [InlineData("entrpy", "did you mean 'entropy'?")]
+    [InlineData("bloc", "did you mean 'block'?")]
     [InlineData("--hepl", "did you mean '--help'?")]
     [InlineData("entirely-unknown", "see 'vireo --help'")]
     public void Run_UnknownCommand_NamesItAndSaysWhatToDo(string word, string advice)

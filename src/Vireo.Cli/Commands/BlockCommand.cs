@@ -1,0 +1,229 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Vireo.Backends.Block.Memory;
+using Vireo.Backends.Block.Null;
+using Vireo.Backends.Block.Raw;
+using Vireo.Cli.Configuration;
+using Vireo.Devices.Block;
+using Vireo.Linux;
+
+namespace Vireo.Cli.Commands;
+
+/// <summary><c>vireo block</c>: a disk.</summary>
+internal sealed class BlockCommand : DeviceCommand
+{
+    private const int QueuesMax = 1024;
+    private const int QueueSizeUsual = 256;
+    private const int QueueSizeMax = 32768;
+    private const int BlockBytesMax = 65536;
+
+    private readonly Argument<string?> _image = new("IMAGE")
+    {
+        Description = "The disk: a raw image or a block device.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private readonly Option<string?> _file = new("--blk-file")
+    {
+        Description = "The same as IMAGE, in the spelling of QEMU's convention.",
+        HelpName = "PATH",
+    };
+
+    private readonly Option<long?> _memory = Accept.Size("--memory", "A disk of this size in memory, gone at the end.");
+    private readonly Option<long?> _null = Accept.Size(
+        "--null",
+        "A disk of this size that keeps nothing, to measure all the rest."
+    );
+
+    private readonly Option<bool> _isReadOnly = new("--read-only") { Description = "Let the guest read only." };
+
+    private readonly Option<CacheMode> _cache = Accept.Choice(
+        "--cache",
+        "What the host does with written data until the guest flushes: the modes of QEMU.",
+        ("writeback", CacheMode.Writeback),
+        ("none", CacheMode.None),
+        ("writethrough", CacheMode.Writethrough),
+        ("directsync", CacheMode.Directsync),
+        ("unsafe", CacheMode.Unsafe)
+    );
+
+    private readonly Option<EngineChoice> _engine = Accept.Choice(
+        "--engine",
+        "How the image is read and written; auto takes io_uring where the host allows it.",
+        ("auto", EngineChoice.Auto),
+        ("io_uring", EngineChoice.IoUring),
+        ("threads", EngineChoice.Threads)
+    );
+
+    private readonly Option<int> _blockSize = Accept.PowerOfTwo(
+        "--block-size",
+        "Logical block size in bytes; default: that of the device, and 512 for a file.",
+        BlockDevice.SectorBytes,
+        BlockBytesMax
+    );
+
+    private readonly Option<bool> _noDiscard = new("--no-discard")
+    {
+        Description = "Keep storage that the guest says it does not need any more.",
+    };
+
+    private readonly Option<bool> _noLock = new("--no-lock")
+    {
+        Description = "Do not keep QEMU and others from writing to the image at the same time.",
+    };
+
+    private readonly Option<int> _queues = Accept.Number(
+        "--queues",
+        "Queues, so that several processors of a guest can work at once.",
+        least: 1,
+        QueuesMax,
+        usual: 1
+    );
+
+    private readonly Option<int> _queueSize = Accept.PowerOfTwo(
+        "--queue-size",
+        "The largest size of a queue the guest may choose.",
+        least: 2,
+        QueueSizeMax,
+        QueueSizeUsual
+    );
+
+    private readonly Option<string> _serial = new("--serial")
+    {
+        Description = "Serial number of the disk: up to 20 printable ASCII characters.",
+        HelpName = "TEXT",
+        DefaultValueFactory = _ => "",
+    };
+
+    /// <inheritdoc/>
+    public override string Name => "block";
+
+    /// <inheritdoc/>
+    public override string Summary => "Serve a disk (virtio block): /dev/vda in the guest.";
+
+    /// <inheritdoc/>
+    public override BackendCapabilities Capabilities { get; } = new("block", "blk-file", "read-only");
+
+    /// <inheritdoc/>
+    public override string Examples =>
+        """
+              Serve an image on a socket, and let a guest use it:
+                vireo block disk.raw --vhost-user /tmp/disk.sock
+                qemu-system-x86_64 -m 512M -object memory-backend-memfd,id=mem,size=512M,share=on -M q35,memory-backend=mem \
+                  -chardev socket,id=disk,path=/tmp/disk.sock -device vhost-user-blk-pci,chardev=disk ...
+              Four queues on two threads, read-only, for members of a group:
+                vireo block disk.raw --vhost-user /run/vm/disk.sock --queues 4 --threads 2 --read-only --socket-group kvm --socket-mode 660
+              As libvirt and others start it:
+                vireo block --socket-path=/tmp/disk.sock --blk-file=disk.raw --read-only
+              Use it with no guest at all:
+                qemu-img bench -t none -n --image-opts driver=virtio-blk-vhost-user,path=/tmp/disk.sock,cache.direct=on
+            """;
+
+    /// <inheritdoc/>
+    public override ServedDevice Open(ParseResult result, DeviceResources resources)
+    {
+        (IBlockBackend disk, string subject) = OpenDisk(result, resources);
+        var options = new BlockOptions
+        {
+            QueueCount = result.GetValue(_queues),
+            QueueSizeMax = (ushort)result.GetValue(_queueSize),
+            Serial = result.GetValue(_serial)!,
+        };
+        return new(new BlockDevice(disk, options), subject, disk as IDisposable);
+    }
+
+    /// <inheritdoc/>
+    protected override void AddOptions(Command command)
+    {
+        command.Add(_image);
+        command.Add(_file);
+        command.Add(_memory);
+        command.Add(_null);
+        command.Add(_isReadOnly);
+        command.Add(_cache);
+        command.Add(_engine);
+        command.Add(_blockSize);
+        command.Add(_noDiscard);
+        command.Add(_noLock);
+        command.Add(_queues);
+        command.Add(_queueSize);
+        command.Add(_serial);
+        command.Validators.Add(CheckOneDisk);
+    }
+
+    private void CheckOneDisk(CommandResult result)
+    {
+        ReadOnlySpan<SymbolResult?> ways =
+        [
+            result.GetResult(_image),
+            result.GetResult(_file),
+            result.GetResult(_memory),
+            result.GetResult(_null),
+        ];
+        int count = 0;
+        foreach (SymbolResult? way in ways)
+        {
+            count += way is { Tokens.Count: > 0 } ? 1 : 0;
+        }
+
+        if (count != 1)
+        {
+            result.AddError("say which disk to serve: one of IMAGE, --blk-file PATH, --memory SIZE and --null SIZE");
+        }
+    }
+
+    private static CommandException Explain(LinuxException exception, string path, bool isReadOnly) =>
+        new(
+            exception.Error switch
+            {
+                Errno.ENOENT => $"there is no image '{path}'; make one with 'truncate -s 10G {path}'",
+                Errno.EISDIR => $"'{path}' is a folder; a disk is a file or a block device",
+                Errno.EACCES or Errno.EPERM or Errno.EROFS when !isReadOnly =>
+                    $"'{path}' cannot be opened for writing by this user; add --read-only or give the user the right",
+                Errno.EACCES or Errno.EPERM =>
+                    $"'{path}' cannot be opened for reading by this user; give the user the right",
+                _ => exception.Message,
+            }
+        );
+
+    private (IBlockBackend Disk, string Subject) OpenDisk(ParseResult result, DeviceResources resources)
+    {
+        bool isReadOnly = result.GetValue(_isReadOnly);
+        if (result.GetValue(_memory) is { } memoryBytes)
+        {
+            return (
+                new MemoryDisk(memoryBytes / BlockDevice.SectorBytes, isReadOnly),
+                $"memory of {ByteSize.Format(memoryBytes)}"
+            );
+        }
+
+        if (result.GetValue(_null) is { } nullBytes)
+        {
+            return (
+                new NullDisk(nullBytes / BlockDevice.SectorBytes, isReadOnly),
+                $"nothing of {ByteSize.Format(nullBytes)}"
+            );
+        }
+
+        string path = (result.GetValue(_image) ?? result.GetValue(_file))!;
+        var options = new RawDiskOptions
+        {
+            IsReadOnly = isReadOnly,
+            Cache = result.GetValue(_cache),
+            Engine = result.GetValue(_engine),
+            LogicalBlockBytes = result.GetValue(_blockSize),
+            AllowsDiscard = !result.GetValue(_noDiscard),
+            IsLocked = !result.GetValue(_noLock),
+        };
+        try
+        {
+            var disk = RawDisk.Open(path, resources.Loops, options);
+            BlockLog.Opened(resources.Logger, path, disk.CapacitySectors, disk.EngineDescription);
+            return (disk, path);
+        }
+        catch (LinuxException exception)
+        {
+            throw Explain(exception, path, isReadOnly);
+        }
+    }
+}
