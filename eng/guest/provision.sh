@@ -94,7 +94,7 @@ write_status() {
 }
 
 download() {
-    local name="$1" bytes count log="$apt/download.log" key percent step=0 install
+    local name="$1" bytes count log="$apt/download.log" key percent shown=-1 step=0 install
     install=(apt-get install -qq -y)
     if [ "$target" != "$release" ]; then install+=(-t "$target"); fi
     # apt lists only what is not in its folder of downloads yet: the whole list is what an empty folder lacks.
@@ -113,7 +113,8 @@ download() {
         while IFS=: read -r key _ percent _; do
             if [ "$key" != dlstatus ]; then continue; fi
             percent="${percent%.*}"
-            say_progress "$name: downloading $(human_size "$bytes"): $percent %"
+            if [ "$percent" != "$shown" ]; then say_progress "$name: downloading $(human_size "$bytes"): $percent %"; fi
+            shown="$percent"
             if [ ! -t 2 ] && [ "$percent" -ge $((step + 25)) ] && [ "$bytes" -gt 20000000 ]; then
                 step=$((percent / 25 * 25))
                 say "$name: $step %"
@@ -125,7 +126,7 @@ download() {
 }
 
 unpack() {
-    local name="$1" destination="$2" work="$2.partial.$$" file folder
+    local name="$1" destination="$2" work="$2.partial.$$" file folder count=0
     rm -rf "$destination".partial.*
     mkdir -p "$work"
     say "$name: unpacking"
@@ -138,6 +139,8 @@ unpack() {
         ln -s usr/lib64 "$work/lib64"
     fi
     while read -r file; do
+        count=$((count + 1))
+        say_progress "$name: unpacking, package $count"
         # Not dpkg-deb -x: older ones put folders in the place of the links.
         dpkg-deb --fsys-tarfile "$apt/cache/archives/$file" |
             tar -x -f - -C "$work" --no-same-owner --keep-directory-symlink --exclude='./usr/share/doc/*' \

@@ -10,6 +10,7 @@ public sealed partial class ChildProcess : IDisposable
     private readonly Process _process;
     private readonly Transcript _transcript;
     private readonly LineLog _output = new();
+    private readonly LineLog _errors = new();
 
     private static readonly Dictionary<string, string> NoVariables = new(StringComparer.Ordinal);
 
@@ -34,6 +35,9 @@ public sealed partial class ChildProcess : IDisposable
 
     /// <summary>What it wrote to its standard output so far, line by line.</summary>
     public LineLog Output => _output;
+
+    /// <summary>What it wrote to its standard error so far, line by line.</summary>
+    public LineLog Errors => _errors;
 
     /// <summary>Starts a program with no input.</summary>
     /// <param name="name">What the transcript calls it.</param>
@@ -122,8 +126,8 @@ public sealed partial class ChildProcess : IDisposable
 
     private void Begin()
     {
-        _process.OutputDataReceived += (_, line) => Receive(line.Data, isOutput: true);
-        _process.ErrorDataReceived += (_, line) => Receive(line.Data, isOutput: false);
+        _process.OutputDataReceived += (_, line) => Receive(line.Data, _output);
+        _process.ErrorDataReceived += (_, line) => Receive(line.Data, _errors);
         using var started = new ManualResetEventSlim();
         Exception? failure = null;
         Starts.Add(() =>
@@ -150,26 +154,16 @@ public sealed partial class ChildProcess : IDisposable
         _process.BeginErrorReadLine();
     }
 
-    private void Receive(string? line, bool isOutput)
+    private void Receive(string? line, LineLog log)
     {
-        if (line is not null)
+        if (line is null)
         {
-            _transcript.Write(Name, line);
-        }
-
-        if (!isOutput)
-        {
+            log.Close();
             return;
         }
 
-        if (line is null)
-        {
-            _output.Close();
-        }
-        else
-        {
-            _output.Append(line);
-        }
+        _transcript.Write(Name, line);
+        log.Append(line);
     }
 
     private static string Quote(string argument) =>

@@ -10,9 +10,9 @@ namespace Vireo.GuestTests.Rig;
 public abstract class GuestTest : IDisposable
 {
     private readonly Stack<IDisposable> _started = new();
-    private readonly List<VireoDaemon> _daemons = [];
     private readonly Transcript _transcript;
     private int _guests;
+    private int _daemons;
 
     protected GuestTest()
     {
@@ -43,11 +43,17 @@ public abstract class GuestTest : IDisposable
     }
 
     /// <summary>Starts a vireo process and waits until it serves. At the end of a test that passed it must stop well on SIGTERM.</summary>
-    protected VireoDaemon StartVireo(params string[] arguments)
+    protected VireoDaemon StartVireo(params string[] arguments) => StartVireo(arguments, environment: null);
+
+    /// <summary>The same with further environment variables.</summary>
+    protected VireoDaemon StartVireo(string[] arguments, IReadOnlyDictionary<string, string>? environment) =>
+        Own(new VireoDaemon($"vireo{++_daemons}", _transcript, arguments, environment));
+
+    /// <summary>Runs vireo to its end, good or bad: for command lines that do not serve. See its Output and Errors.</summary>
+    protected (int Status, ChildProcess Process) RunVireo(params string[] arguments)
     {
-        VireoDaemon daemon = Own(new VireoDaemon($"vireo{_daemons.Count + 1}", _transcript, arguments));
-        _daemons.Add(daemon);
-        return daemon;
+        ChildProcess process = StartProgram(Repository.VireoProgram, arguments);
+        return (process.WaitForExit(RigTimeouts.Program), process);
     }
 
     /// <summary>Starts a program on this host (of a component: see <see cref="GuestArtifacts.Program"/>).</summary>
