@@ -10,13 +10,13 @@ public sealed class NullDisk : IBlockBackend
 
     /// <summary>Makes a disk.</summary>
     /// <param name="capacitySectors">Size in sectors of 512 bytes.</param>
+    /// <param name="isReadOnly">Whether the disk refuses writes.</param>
     /// <param name="zeroesReads">
     /// Whether reads fill the buffer with zeroes; false leaves it as it is, which costs nothing and tells the driver only what its own
     /// memory held.
     /// </param>
-    /// <param name="isReadOnly">Whether the disk refuses writes.</param>
     /// <exception cref="ArgumentOutOfRangeException">The size is negative or above <see cref="BlockDevice.CapacitySectorsMax"/>.</exception>
-    public NullDisk(long capacitySectors, bool zeroesReads = true, bool isReadOnly = false)
+    public NullDisk(long capacitySectors, bool isReadOnly = false, bool zeroesReads = true)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(capacitySectors);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(capacitySectors, BlockDevice.CapacitySectorsMax);
