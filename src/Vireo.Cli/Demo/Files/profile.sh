@@ -5,7 +5,7 @@ alias poweroff=exit
 alias halt=exit
 alias reboot='sync; command reboot -f'
 mkdir -p /mnt
-mount -t ext4 /dev/vda /mnt 2>/dev/null && cd /mnt
+if mount -t ext4 /dev/vda /mnt 2>/dev/null; then cd /mnt || true; fi
 cat <<'END'
 
 This is a Linux guest. Its disk and its source of randomness are Vireo processes on your host.

@@ -7,7 +7,7 @@ fail() {
 
 echo "Linux $(uname -r) with $(nproc) processors, booted in $(cut -d' ' -f1 /proc/uptime) s"
 echo
-echo "disk:    /dev/vda, $(($(cat /sys/block/vda/size) / 2048)) MiB, $(ls /sys/block/vda/mq | wc -l) queues, driver virtio_blk"
+echo "disk:    /dev/vda, $(($(cat /sys/block/vda/size) / 2048)) MiB, $(find /sys/block/vda/mq -mindepth 1 -maxdepth 1 | wc -l) queues, driver virtio_blk"
 mkdir -p /mnt
 mount -t ext4 /dev/vda /mnt || fail "the disk's file system cannot be mounted"
 dd if=/dev/urandom of=/mnt/data bs=1M count=16 2>/dev/null
