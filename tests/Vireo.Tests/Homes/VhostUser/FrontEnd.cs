@@ -40,6 +40,14 @@ internal sealed class FrontEnd : IDisposable
         Send(FrontEndRequest.SetProtocolFeatures, ProtocolFeatures);
     }
 
+    /// <summary>Negotiates, unless the home turns this connection away.</summary>
+    public bool TryNegotiate()
+    {
+        Send(FrontEndRequest.GetFeatures);
+        byte[] answer = new byte[HeaderBytes + sizeof(ulong)];
+        return Wait(answer, out _) == ReceiveOutcome.Received;
+    }
+
     /// <summary>Accepts virtio features: those given, and bit 30.</summary>
     public void Accept(params ReadOnlySpan<int> features)
     {
