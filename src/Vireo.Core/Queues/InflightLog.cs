@@ -90,8 +90,11 @@ internal abstract class InflightLog
     }
 
     /// <summary>Whether a region was written by a predecessor.</summary>
-    /// <returns>False when it is new.</returns>
-    /// <exception cref="RingException">It has another version, or is one of a queue of another size.</exception>
+    /// <returns>
+    /// False when it is new, or that of a queue of another size: a queue has one size from reset to reset, so what was recorded is
+    /// over. Firmware and operating system, for example, run the same queue with different sizes.
+    /// </returns>
+    /// <exception cref="RingException">It has another version.</exception>
     protected static bool IsInUse(ushort version, ushort descriptorCount, ushort size)
     {
         if (version == 0)
@@ -104,10 +107,6 @@ internal abstract class InflightLog
             throw new RingException($"the in-flight region has version {version}; known is version {Version}");
         }
 
-        return descriptorCount == size
-            ? true
-            : throw new RingException(
-                $"the in-flight region is that of a queue of {descriptorCount} descriptors, not {size}"
-            );
+        return descriptorCount == size;
     }
 }

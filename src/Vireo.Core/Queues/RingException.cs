@@ -15,4 +15,10 @@ public sealed class RingException : Exception
     /// <summary>Says only that a ring cannot be started.</summary>
     public RingException()
         : base("the ring cannot be started") { }
+
+    /// <summary>
+    /// Whether only a translation of the ring's addresses is missing, which has been asked for: the ring can be started once it has
+    /// come.
+    /// </summary>
+    public bool IsTranslationPending { get; init; }
 }

@@ -105,5 +105,5 @@ internal static class RingLocator
     }
 
     private static RingException Pending(in RingArea area) =>
-        new($"{area.Name} at {area.Address} has no translation yet");
+        new($"{area.Name} at {area.Address} has no translation yet") { IsTranslationPending = true };
 }
