@@ -47,6 +47,13 @@ internal sealed class PeerLogger : ILogger
         Func<TState, Exception?, string> formatter
     )
     {
+        if (logLevel < LogLevel.Information)
+        {
+            // Whoever asks for details gets all of them.
+            _inner.Log(logLevel, eventId, state, exception, (line, error) => $"{_home}: {formatter(line, error)}");
+            return;
+        }
+
         Refill();
         if (_left == 0)
         {

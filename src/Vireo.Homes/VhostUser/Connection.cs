@@ -55,7 +55,7 @@ internal sealed class Connection : IDisposable, ILoopWatcher
     public void BeginSession(DeviceHost host)
     {
         _log.Connected(PeerName);
-        _session = new(_home.Device, host, _socket, _log);
+        _session = new(_home.Device, host, _socket, _home.ProtocolFeatures, _log);
         host.Session = _session;
     }
 

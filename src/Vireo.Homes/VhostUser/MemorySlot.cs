@@ -76,16 +76,6 @@ internal sealed class MemorySlot : IDisposable
         && other.UserAddress == Description.UserAddress
         && other.LengthBytes == Description.LengthBytes;
 
-    /// <summary>Translates an address of the front-end.</summary>
-    public bool TryTranslateUser(ulong userAddress, out GuestAddress address)
-    {
-        // Regions do not wrap, so that an address below the first byte is the only one that could.
-        bool isInside =
-            userAddress >= Description.UserAddress && userAddress - Description.UserAddress < Description.LengthBytes;
-        address = isInside ? new(Description.GuestAddress + (userAddress - Description.UserAddress)) : default;
-        return isInside;
-    }
-
     /// <summary>Unmaps the region; no queue uses it any more.</summary>
     public void Dispose()
     {

@@ -85,18 +85,47 @@ internal sealed class MemoryTable : IDisposable
     }
 
     /// <summary>Translates an address of the front-end to one of the guest.</summary>
+    /// <param name="userAddress">The address of the front-end.</param>
+    /// <param name="address">The address in the guest.</param>
+    /// <param name="lengthBytes">How far the region goes from there.</param>
     /// <returns>False when it is in no region.</returns>
-    public bool TryTranslateUser(ulong userAddress, out GuestAddress address)
+    public bool TryTranslateUser(ulong userAddress, out GuestAddress address, out ulong lengthBytes)
     {
         foreach (MemorySlot slot in _slots)
         {
-            if (slot.TryTranslateUser(userAddress, out address))
+            MemoryRegionDescription region = slot.Description;
+            // Regions do not wrap: an address below the first byte is outside, and so is one too far above it.
+            if (userAddress >= region.UserAddress && userAddress - region.UserAddress < region.LengthBytes)
             {
+                ulong offset = userAddress - region.UserAddress;
+                address = new(region.GuestAddress + offset);
+                lengthBytes = region.LengthBytes - offset;
                 return true;
             }
         }
 
         address = default;
+        lengthBytes = 0;
+        return false;
+    }
+
+    /// <summary>Finds the region of a guest address.</summary>
+    /// <inheritdoc cref="TryTranslateUser"/>
+    public bool TryFindGuest(ulong guestAddress, out GuestAddress address, out ulong lengthBytes)
+    {
+        foreach (MemorySlot slot in _slots)
+        {
+            MemoryRegionDescription region = slot.Description;
+            if (guestAddress >= region.GuestAddress && guestAddress - region.GuestAddress < region.LengthBytes)
+            {
+                address = new(guestAddress);
+                lengthBytes = region.LengthBytes - (guestAddress - region.GuestAddress);
+                return true;
+            }
+        }
+
+        address = default;
+        lengthBytes = 0;
         return false;
     }
 

@@ -9,7 +9,15 @@ internal static class Offers
 {
     /// <summary>The virtio features beside the device's own.</summary>
     public static FeatureSet Virtio(VirtioDevice device) =>
-        FeatureSet.Of(CoreFeature.IndirectDescriptors, CoreFeature.EventIndex, CoreFeature.Version1);
+        FeatureSet.Of(
+            CoreFeature.IndirectDescriptors,
+            CoreFeature.EventIndex,
+            CoreFeature.Version1,
+            CoreFeature.AccessPlatform,
+            CoreFeature.RingPacked,
+            CoreFeature.InOrder,
+            CoreFeature.OrderPlatform
+        );
 
     /// <summary>The protocol features.</summary>
     public static ulong Protocol(VirtioDevice device)
@@ -17,12 +25,15 @@ internal static class Offers
         FeatureSet features = FeatureSet
             .Of(
                 ProtocolFeature.MultipleQueues,
+                ProtocolFeature.LogDescriptor,
                 ProtocolFeature.ReplyAck,
                 ProtocolFeature.BackEndRequests,
                 ProtocolFeature.BackEndSendDescriptors,
+                ProtocolFeature.InflightDescriptor,
                 ProtocolFeature.ResetDevice,
                 ProtocolFeature.ConfigureMemorySlots,
-                ProtocolFeature.Status
+                ProtocolFeature.Status,
+                ProtocolFeature.GuestAddresses
             )
             .WithIf(ProtocolFeature.Config, device.ConfigLengthBytes > 0);
         return features.Low;

@@ -35,4 +35,13 @@ internal static partial class PeerLog
 
     [LoggerMessage(211, LogLevel.Error, "the device needs a reset: {Reason}")]
     public static partial void DeviceIsLost(this ILogger logger, string reason);
+
+    [LoggerMessage(212, LogLevel.Debug, "{Message}: {PayloadBytes} bytes {Payload}, {Descriptors} descriptors")]
+    public static partial void Received(
+        this ILogger logger,
+        string message,
+        int payloadBytes,
+        string payload,
+        int descriptors
+    );
 }

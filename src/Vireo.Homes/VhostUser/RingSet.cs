@@ -24,12 +24,15 @@ namespace Vireo.Homes.VhostUser;
 internal sealed class RingSet : IDisposable
 {
     private readonly DeviceLifecycle _lifecycle;
-    private readonly MemoryTable _memory;
+    private readonly DriverMemory _memory;
     private readonly NegotiatedFeatures _features;
     private readonly Ring[] _rings;
 
+    /// <summary>Where requests in flight are recorded, or null.</summary>
+    private InflightRecord? _inflight;
+
     /// <summary>Makes one ring for each queue of the device.</summary>
-    public RingSet(DeviceLifecycle lifecycle, MemoryTable memory, NegotiatedFeatures features)
+    public RingSet(DeviceLifecycle lifecycle, DriverMemory memory, NegotiatedFeatures features)
     {
         _lifecycle = lifecycle;
         _memory = memory;
@@ -51,7 +54,8 @@ internal sealed class RingSet : IDisposable
             ? _rings[index]
             : throw new ProtocolException($"ring {index} was named, and the device has {_rings.Length}");
 
-    private bool IsPacked => _lifecycle.Negotiated.Contains(CoreFeature.RingPacked);
+    /// <summary>Whether the rings are packed.</summary>
+    public bool IsPacked => _lifecycle.Negotiated.Contains(CoreFeature.RingPacked);
 
     /// <summary>Whether the queue of a ring runs.</summary>
     public bool IsRunning(Ring ring) => _lifecycle.IsRunning(ring.Index);
@@ -168,6 +172,28 @@ internal sealed class RingSet : IDisposable
         }
     }
 
+    /// <summary>Lets the queues that run look at their rings once more: a translation has come.</summary>
+    public void LookAgain()
+    {
+        foreach (Ring ring in _rings)
+        {
+            if (IsRunning(ring) && ring.Kick is { } kick && (kick.IsPipe || !kick.Signal()))
+            {
+                // Only one end of a pipe is ours; a queue that starts looks at its ring, too.
+                Halt(ring);
+                Update(ring);
+            }
+        }
+    }
+
+    /// <summary>Takes another record of requests in flight. No queue runs.</summary>
+    /// <param name="record">The record, which becomes this object's.</param>
+    public void ReplaceInflight(InflightRecord record)
+    {
+        _inflight?.Dispose();
+        _inflight = record;
+    }
+
     /// <summary>Forgets what a reset forgets. No queue runs.</summary>
     public void Reset()
     {
@@ -187,6 +213,8 @@ internal sealed class RingSet : IDisposable
         {
             ring.Dispose();
         }
+
+        _inflight?.Dispose();
     }
 
     private void ThrowIfRunning(Ring ring)
@@ -223,15 +251,26 @@ internal sealed class RingSet : IDisposable
         VringAddress address = ring.Address!.Value;
         QueueAreas areas = new(
             ring.Size,
-            Translate(ring, "descriptor area", address.Descriptors),
-            Translate(ring, "driver area", address.Available),
-            Translate(ring, "device area", address.Used)
+            Find(ring, "descriptor area", address.Descriptors),
+            Find(ring, "driver area", address.Available),
+            Find(ring, "device area", address.Used)
         );
-        QueueState state = RingPosition.Decode(ring.Position, IsPacked);
-        EventFdSignal? kick = ring.Kick is { } descriptor ? new(descriptor) : null;
+        QueueSetup setup = new(
+            ring.Index,
+            areas,
+            RingPosition.Decode(ring.Position, IsPacked),
+            ring.Kick is { } descriptor ? new EventFdSignal(descriptor) : null,
+            ring.Call,
+            _inflight?.RegionOf(ring.Index, IsPacked),
+            LogOf(in areas, address)
+        );
         try
         {
-            _lifecycle.StartQueue(new(ring.Index, areas, state, kick, ring.Call));
+            _lifecycle.StartQueue(in setup);
+        }
+        catch (RingException exception) when (exception.IsTranslationPending)
+        {
+            // The translation was asked for; when it comes the ring is tried again.
         }
         catch (Exception exception) when (exception is RingException or DeviceException)
         {
@@ -243,11 +282,17 @@ internal sealed class RingSet : IDisposable
         }
     }
 
-    /// <summary>Rings are named by addresses of the front-end.</summary>
-    private GuestAddress Translate(Ring ring, string area, ulong userAddress) =>
-        _memory.TryTranslateUser(userAddress, out GuestAddress address)
-            ? address
-            : throw new ProtocolException(
-                $"the {area} of ring {ring.Index} is at {userAddress:x}, in no memory region"
-            );
+    private GuestAddress Find(Ring ring, string area, ulong address) =>
+        _memory.TryFindRing(address, out GuestAddress result)
+            ? result
+            : throw new ProtocolException($"the {area} of ring {ring.Index} is at {address:x}, in no memory region");
+
+    /// <summary>Where writes into the ring are recorded; null when they are not.</summary>
+    private RingLog? LogOf(in QueueAreas areas, VringAddress address)
+    {
+        bool isLogged = (address.Flags & VringAddress.LogUsed) != 0;
+        return isLogged && _memory.Log is { } log
+            ? new RingLog(log, areas.Descriptors, new(address.LogGuestAddress))
+            : null;
+    }
 }

@@ -52,12 +52,16 @@ public sealed class VhostUserHome : IDisposable
         }
 
         Device = device;
+        ProtocolFeatures = Offers.Protocol(device) & ~options.WithheldProtocolFeatures;
         _host = new(_control, queueLoops);
         device.Attach(_host, DeviceHost.NoMemory);
     }
 
     /// <summary>The device on offer.</summary>
     internal VirtioDevice Device { get; }
+
+    /// <summary>The protocol features on offer.</summary>
+    internal ulong ProtocolFeatures { get; }
 
     /// <summary>Listens on a path, and serves whoever connects, one after another.</summary>
     /// <param name="path">The socket's path, exactly as given; a socket left behind by a process that is gone is replaced.</param>

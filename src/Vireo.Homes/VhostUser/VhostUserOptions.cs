@@ -14,6 +14,12 @@ public sealed class VhostUserOptions
     /// <summary>Group the socket is given to; null for the process' own.</summary>
     public uint? SocketGroupId { get; init; }
 
+    /// <summary>
+    /// Protocol features not to be offered, although the home and the device have them: one bit for each, as numbered in the
+    /// protocol. For front-ends that accept what they then do not keep to.
+    /// </summary>
+    public ulong WithheldProtocolFeatures { get; init; }
+
     /// <summary>The clock; limits the lines of the log.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }

@@ -1,11 +1,14 @@
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using Vireo.Core.Contract;
+using Vireo.Core.Memory;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
 using Vireo.Homes.Peers;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux;
+using Vireo.Linux.Events;
 using Vireo.Linux.Sockets;
 
 namespace Vireo.Homes.VhostUser;
@@ -21,6 +24,9 @@ internal sealed class VhostUserSession : IDisposable
     /// <summary>The socket for requests of our own; null until the front-end gives one.</summary>
     private BackEndChannel? _backEnd;
 
+    /// <summary>Signals that pages were recorded; null until the front-end wants to know.</summary>
+    private LogTicker? _logTicker;
+
     /// <summary>Whether the front-end has yet to be told that the configuration space has changed.</summary>
     private bool _isConfigChangePending;
 
@@ -28,14 +34,22 @@ internal sealed class VhostUserSession : IDisposable
     /// <param name="device">The device, in the state of reset; stays the home's.</param>
     /// <param name="host">What the device knows of the home.</param>
     /// <param name="socket">The connection; stays the caller's.</param>
+    /// <param name="protocolFeatures">The protocol features on offer.</param>
     /// <param name="log">Where it is said what the peer does.</param>
-    public VhostUserSession(VirtioDevice device, DeviceHost host, MessageSocket socket, ILogger log)
+    public VhostUserSession(
+        VirtioDevice device,
+        DeviceHost host,
+        MessageSocket socket,
+        ulong protocolFeatures,
+        ILogger log
+    )
     {
         _host = host;
         _socket = socket;
         _log = log;
         Lifecycle = new(device, Offers.Virtio(device));
-        Features = new(Lifecycle.Offered, Offers.Protocol(device));
+        Features = new(Lifecycle.Offered, protocolFeatures);
+        Memory = new(Features, (address, access) => host.Control.Post(() => AskForTranslation(address, access)));
         Rings = new(Lifecycle, Memory, Features);
     }
 
@@ -46,7 +60,7 @@ internal sealed class VhostUserSession : IDisposable
     public NegotiatedFeatures Features { get; }
 
     /// <summary>The driver's memory.</summary>
-    public MemoryTable Memory { get; } = new();
+    public DriverMemory Memory { get; }
 
     /// <summary>The rings.</summary>
     public RingSet Rings { get; }
@@ -64,6 +78,11 @@ internal sealed class VhostUserSession : IDisposable
                 throw new ProtocolException($"message {(uint)message.Request} is unknown");
             }
 
+            if (_log.IsEnabled(LogLevel.Debug))
+            {
+                LogMessage(kind, message);
+            }
+
             Handle(kind, message);
             TellConfigChange();
         }
@@ -78,7 +97,8 @@ internal sealed class VhostUserSession : IDisposable
 
     /// <summary>Answers the current message.</summary>
     /// <param name="payload">The answer.</param>
-    public void Reply(ReadOnlySpan<byte> payload)
+    /// <param name="descriptor">A descriptor to go with it, or null; stays the caller's.</param>
+    public void Reply(ReadOnlySpan<byte> payload, SafeHandle? descriptor = null)
     {
         MessageHeader header = new()
         {
@@ -86,13 +106,14 @@ internal sealed class VhostUserSession : IDisposable
             Flags = MessageFlags.Version | MessageFlags.Reply,
         };
         // A front-end that has gone is met at the next receive.
-        _socket.Send(header, payload);
+        _socket.Send(header, payload, descriptor);
     }
 
     /// <summary>Takes the driver's choice of features.</summary>
     public void SetFeatures(ulong features)
     {
         FeatureSet before = Features.AcceptedByDriver;
+        bool wasLogging = Features.IsLogging;
         bool isFirst = Features.Accepted is null;
         ulong unknown = features & ~Features.Offered;
         if (unknown != 0)
@@ -104,6 +125,11 @@ internal sealed class VhostUserSession : IDisposable
         if (isFirst || Features.AcceptedByDriver != before)
         {
             Negotiate();
+            ChangeMemory(static () => { });
+        }
+        else if (Features.IsLogging != wasLogging)
+        {
+            ChangeMemory(static () => { });
         }
 
         if (!Features.HasProtocolFeatures)
@@ -131,7 +157,7 @@ internal sealed class VhostUserSession : IDisposable
     }
 
     /// <summary>Changes the driver's memory: halts the queues, changes, and lets them go on.</summary>
-    /// <param name="change">Changes <see cref="Memory"/>.</param>
+    /// <param name="change">Changes <see cref="Memory"/>, or nothing where only what was negotiated about it has changed.</param>
     public void ChangeMemory(Action change)
     {
         Rings.HaltAll();
@@ -141,10 +167,18 @@ internal sealed class VhostUserSession : IDisposable
         }
         finally
         {
-            Lifecycle.Attach(_host, Memory.ToGuestMemory(log: null));
+            Lifecycle.Attach(_host, Memory.ToGuestMemory());
         }
 
         Rings.UpdateAll();
+    }
+
+    /// <summary>Takes a descriptor to signal from time to time while pages are recorded.</summary>
+    /// <param name="descriptor">The descriptor; becomes the session's.</param>
+    public void SetLogEvent(EventFd descriptor)
+    {
+        _logTicker?.Dispose();
+        _logTicker = new(descriptor, _host.Control, () => Memory.Log is not null && Lifecycle.HasRunningQueue);
     }
 
     /// <summary>Resets the device; the connection, its memory and its protocol features stay.</summary>
@@ -203,6 +237,7 @@ internal sealed class VhostUserSession : IDisposable
         Rings.Dispose();
         Memory.Dispose();
         _backEnd?.Dispose();
+        _logTicker?.Dispose();
     }
 
     private void AskForReset()
@@ -228,6 +263,15 @@ internal sealed class VhostUserSession : IDisposable
                 $"{message.Payload.Length} bytes and {message.DescriptorCount} descriptors came, where {form} were expected"
             );
         }
+    }
+
+    private void LogMessage(MessageKind kind, Message message)
+    {
+        ReadOnlySpan<byte> payload = message.Payload;
+        // Enough for all messages but configuration spaces and memory tables.
+        const int ShownMax = 40;
+        string shown = Convert.ToHexStringLower(payload[..Math.Min(payload.Length, ShownMax)]);
+        _log.Received(kind.Name, payload.Length, shown, message.DescriptorCount);
     }
 
     private void Handle(MessageKind kind, Message message)
@@ -287,6 +331,17 @@ internal sealed class VhostUserSession : IDisposable
             Features.ForgetAccepted();
             throw new RefusalException(refusal!);
         }
+    }
+
+    private void AskForTranslation(GuestAddress address, MemoryAccess access)
+    {
+        IotlbMessage miss = new()
+        {
+            Address = address.Value,
+            Permissions = (byte)access,
+            Type = IotlbMessageType.Miss,
+        };
+        _backEnd?.Send(BackEndRequest.IotlbMessage, Wire.Bytes(ref miss));
     }
 
     /// <summary>

@@ -64,7 +64,7 @@ internal static class MemoryMessages
         }
 
         List<MemorySlot> slots = MapAll(message, (int)count);
-        session.ChangeMemory(() => session.Memory.Replace(slots));
+        session.ChangeMemory(() => session.Memory.Table.Replace(slots));
     }
 
     private static List<MemorySlot> MapAll(Message message, int count)
@@ -95,14 +95,14 @@ internal static class MemoryMessages
     private static void AddRegion(VhostUserSession session, Message message)
     {
         MemoryRegionDescription description = message.Read<SingleMemoryRegion>().Region;
-        session.Memory.CheckAdd(description);
+        session.Memory.Table.CheckAdd(description);
         var slot = MemorySlot.Map(description, message.TakeDescriptor(0));
-        session.ChangeMemory(() => session.Memory.Add(slot));
+        session.ChangeMemory(() => session.Memory.Table.Add(slot));
     }
 
     private static void RemoveRegion(VhostUserSession session, Message message)
     {
-        MemorySlot slot = session.Memory.Find(message.Read<SingleMemoryRegion>().Region);
-        session.ChangeMemory(() => session.Memory.Remove(slot));
+        MemorySlot slot = session.Memory.Table.Find(message.Read<SingleMemoryRegion>().Region);
+        session.ChangeMemory(() => session.Memory.Table.Remove(slot));
     }
 }

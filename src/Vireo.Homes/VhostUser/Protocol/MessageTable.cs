@@ -12,6 +12,9 @@ internal static class MessageTable
         MemoryMessages.All,
         RingMessages.All,
         DeviceMessages.All,
+        LogMessages.All,
+        InflightMessages.All,
+        IotlbMessages.All,
     ]);
 
     /// <summary>All of them, by ascending number; for tests and tools.</summary>

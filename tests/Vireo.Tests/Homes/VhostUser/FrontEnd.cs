@@ -15,6 +15,7 @@ internal sealed class FrontEnd : IDisposable
     private const uint Reply = 4;
     private const uint NeedReply = 8;
     private const int HeaderBytes = 12;
+    private const ulong Special = 1ul << ProtocolFeature.GuestAddresses;
 
     private readonly UnixChannel _channel;
 
@@ -31,9 +32,12 @@ internal sealed class FrontEnd : IDisposable
 
     public static FrontEnd Connect(string path) => new(UnixChannel.Connect(path));
 
-    /// <summary>Negotiates all that is on offer, but for some protocol features.</summary>
-    public void Negotiate(ulong without = 0)
+    /// <summary>Negotiates all that is on offer, but for some protocol features, and what has to be asked for.</summary>
+    /// <param name="without">Protocol features to leave out.</param>
+    /// <param name="with">Protocol features that change what other messages mean, and that this test wants.</param>
+    public void Negotiate(ulong without = 0, ulong with = 0)
     {
+        without |= Special & ~with;
         Send(FrontEndRequest.SetOwner);
         OfferedFeatures = Ask(FrontEndRequest.GetFeatures);
         ProtocolFeatures = Ask(FrontEndRequest.GetProtocolFeatures) & ~without;

@@ -43,6 +43,9 @@ internal sealed class GuestRam : IDisposable
             FileOffset = 0,
         };
 
+    /// <summary>The memory itself.</summary>
+    public Span<byte> Bytes => _mapping.GetSpan(0, (int)_mapping.Length);
+
     public static GuestAddress At(ulong offset) => new(GuestBase + offset);
 
     /// <summary>Where a ring lies.</summary>

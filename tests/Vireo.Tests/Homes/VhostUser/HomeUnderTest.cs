@@ -33,10 +33,10 @@ internal sealed class HomeUnderTest : IDisposable
     public FrontEnd Connect() => FrontEnd.Connect(Path);
 
     /// <summary>Connects and negotiates all that is on offer, but for what the test leaves out.</summary>
-    public FrontEnd Negotiate(ulong without = 0)
+    public FrontEnd Negotiate(ulong without = 0, ulong with = 0)
     {
         FrontEnd frontEnd = Connect();
-        frontEnd.Negotiate(without);
+        frontEnd.Negotiate(without, with);
         return frontEnd;
     }
 

@@ -379,6 +379,28 @@ public sealed class RingMessageTests : IDisposable
     }
 
     [Fact]
+    public void Address_OfTheGuest_WhereThatWasNegotiated_IsUnderstood()
+    {
+        using HomeUnderTest home = new(new ProbeDevice());
+        using FrontEnd frontEnd = home.Negotiate(with: 1ul << ProtocolFeature.GuestAddresses);
+        frontEnd.Accept();
+        MemoryRegionDescription region = _ram.Region;
+        region.UserAddress = region.GuestAddress;
+        frontEnd.SendBytes(FrontEndRequest.SetMemoryTable, GuestRam.Table(region), _ram.File.Handle);
+        using TestRing ring = NewRing();
+        ring.Configure(frontEnd);
+        VringAddress address = GuestRam.Address(0);
+        address.Descriptors = address.Descriptors - GuestRam.UserBase + GuestRam.GuestBase;
+        address.Available = address.Available - GuestRam.UserBase + GuestRam.GuestBase;
+        address.Used = address.Used - GuestRam.UserBase + GuestRam.GuestBase;
+        frontEnd.Send(FrontEndRequest.SetRingAddress, address);
+
+        ring.Start(frontEnd);
+
+        ring.Echo("by guest addresses");
+    }
+
+    [Fact]
     public void ResetOwner_RunningRing_DisablesIt()
     {
         using TestRing ring = _ram.Start(_frontEnd);

@@ -9,7 +9,11 @@ namespace Vireo.Tests.Homes.VhostUser;
 /// <summary>A ring in shared memory that a test drives: our driver role on the other side of the socket.</summary>
 internal sealed class TestRing : IDisposable
 {
+    /// <summary>A packed ring begins with both wrap counters set.</summary>
+    private const uint FirstOfPacked = 0x8000_8000;
+
     private readonly GuestRam _ram;
+    private readonly uint _first;
     private ulong _lastTag;
 
     public TestRing(GuestRam ram, int index, ushort size, FeatureSet features)
@@ -17,6 +21,7 @@ internal sealed class TestRing : IDisposable
         _ram = ram;
         Index = (uint)index;
         Size = size;
+        _first = features.Contains(CoreFeature.RingPacked) ? FirstOfPacked : 0;
         Driver = DriverQueue.Create(GuestRam.Areas(index, size), ram.Memory, features);
     }
 
@@ -33,10 +38,10 @@ internal sealed class TestRing : IDisposable
     public EventFd Error { get; } = EventFd.Create();
 
     /// <summary>Says where the ring is, without starting it.</summary>
-    public void Configure(FrontEnd frontEnd, uint position = 0)
+    public void Configure(FrontEnd frontEnd, uint? position = null)
     {
         frontEnd.Send(FrontEndRequest.SetRingSize, new VringState { Index = Index, Number = Size });
-        frontEnd.Send(FrontEndRequest.SetRingBase, new VringState { Index = Index, Number = position });
+        frontEnd.Send(FrontEndRequest.SetRingBase, new VringState { Index = Index, Number = position ?? _first });
         frontEnd.Send(FrontEndRequest.SetRingAddress, GuestRam.Address((int)Index));
         frontEnd.Send(FrontEndRequest.SetRingCall, (ulong)Index, Call.Handle);
         frontEnd.Send(FrontEndRequest.SetRingError, (ulong)Index, Error.Handle);
@@ -57,13 +62,15 @@ internal sealed class TestRing : IDisposable
         frontEnd.Ask(FrontEndRequest.GetRingBase, new VringState { Index = Index }).Number;
 
     /// <summary>Adds a request that is to be copied from one place to another, without a kick.</summary>
-    public void Add(string text)
+    /// <param name="text">What is to be copied.</param>
+    /// <param name="shift">What the driver's addresses are above the guest's, where something translates them.</param>
+    public void Add(string text, ulong shift = 0)
     {
         ulong slot = GuestRam.BuffersAt + _lastTag % 64 * 512;
         _lastTag++;
         Assert.True(_ram.Memory.TryWrite(GuestRam.At(slot), System.Text.Encoding.UTF8.GetBytes(text)));
-        GuestRange readable = new(GuestRam.At(slot), (uint)text.Length);
-        GuestRange writable = new(GuestRam.At(slot + 256), 256);
+        GuestRange readable = new(GuestRam.At(slot) + shift, (uint)text.Length);
+        GuestRange writable = new(GuestRam.At(slot + 256) + shift, 256);
         Assert.True(Driver.TryAdd([readable], [writable], tag: slot));
         LastWasKicked = Driver.Publish();
     }
