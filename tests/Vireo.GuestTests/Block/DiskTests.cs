@@ -1,0 +1,160 @@
+using Vireo.GuestTests.Rig;
+using Xunit;
+
+namespace Vireo.GuestTests.Block;
+
+/// <summary>Linux's virtio_blk driver with a file system on <c>vireo block</c>: what was synced is there, for guest and host.</summary>
+public sealed class DiskTests : GuestTest
+{
+    private const long DiskBytes = 512L << 20;
+
+    private static readonly TimeSpan CopyTimeout = TimeSpan.FromMinutes(6);
+
+    public static TheoryData<GuestConfiguration> SmallConfigurations =>
+        [
+            GuestConfiguration.Default with
+            {
+                EventIndex = false,
+                IndirectDescriptors = false,
+            },
+            GuestConfiguration.Default with
+            {
+                PackedRing = true,
+                Queues = 2,
+            },
+            GuestConfiguration.OldQemu,
+            GuestConfiguration.MicroVm with
+            {
+                Queues = 2,
+            },
+            GuestConfiguration.MicroVmSeaBios,
+        ];
+
+    [Fact]
+    public void TreeSurvivesRebootAndIsWholeOnTheHost()
+    {
+        string image = CreateImage("disk.raw", DiskBytes);
+        GuestConfiguration configuration = GuestConfiguration.Default with { Queues = 4 };
+        (Guest guest, _) = BootWithDisk(image, configuration);
+
+        // A tree as people have them (programs, libraries, links, modes) and incompressible files besides.
+        guest.RunTap(
+            """
+            check "the disk takes a file system" mkfs.ext4 -q -E lazy_itable_init=0 /dev/vda
+            mkdir /run/disk
+            check "which is mounted" mount /dev/vda /run/disk
+            check "a tree is copied" cp -a /usr /run/disk/usr
+            mkdir /run/disk/random
+            (cd /run/disk/random && head -c 120000000 /dev/urandom | split -b 60000 -a 4)
+            check "at least 2000 files" [ "$(find /run/disk -type f | wc -l)" -ge 2000 ]
+            check "at least 200 MB" [ "$(du -sm /run/disk | cut -f1)" -ge 200 ]
+            (cd /run/disk && find . -type f -print0 | sort -z | xargs -0 sha256sum >/host/checksums)
+            check "all is synced" sync
+            done_testing
+            """,
+            CopyTimeout
+        );
+
+        // The machine is reset; the daemon is not told and not restarted.
+        guest.Reboot();
+        guest.RunTap(
+            """
+            check "the file system is clean" e2fsck -fn /dev/vda
+            mkdir -p /run/disk
+            check "it is mounted again" mount -o ro /dev/vda /run/disk
+            check "every file is as it was" sh -c 'cd /run/disk && sha256sum --quiet -c /host/checksums'
+            check "and unmounted" umount /run/disk
+            done_testing
+            """,
+            CopyTimeout
+        );
+        guest.PowerOff();
+
+        HostFiles.AssertCleanAndEqual(RunProgram, image, Path.Combine(guest.HostFolder, "checksums"), Scratch);
+    }
+
+    [Theory]
+    [MemberData(nameof(SmallConfigurations))]
+    public void DiskKeepsWhatIsWritten(GuestConfiguration configuration)
+    {
+        string image = CreateImage("disk.raw", DiskBytes);
+        (Guest guest, _) = BootWithDisk(image, configuration);
+        guest.RunTap(
+            $$"""
+            is "the size" "$(blockdev --getsize64 /dev/vda)" {{DiskBytes}}
+            check "the disk takes a file system" mkfs.ext4 -q /dev/vda
+            mkdir /run/disk
+            check "which is mounted" mount /dev/vda /run/disk
+            (cd /run/disk && head -c 20000000 /dev/urandom | split -b 50000 -a 4)
+            (cd /run/disk && find . -type f -print0 | sort -z | xargs -0 sha256sum >/host/checksums)
+            check "and unmounted" umount /run/disk
+            check "and clean" e2fsck -fn /dev/vda
+            done_testing
+            """
+        );
+        guest.PowerOff();
+
+        HostFiles.AssertCleanAndEqual(RunProgram, image, Path.Combine(guest.HostFolder, "checksums"), Scratch);
+    }
+
+    [Fact]
+    public void EveryQueueCarriesRequests()
+    {
+        // Linux makes no more queues than it has processors, and uses those of the processors that run.
+        GuestConfiguration configuration = GuestConfiguration.Default with
+        {
+            Queues = 4,
+            Cpus = 4,
+        };
+        (Guest guest, VireoDaemon daemon) = BootWithDisk(CreateImage("disk.raw", DiskBytes), configuration);
+        guest.RunTap(
+            """
+            is "the queues" "$(ls /sys/block/vda/mq | wc -l)" 4
+            for cpu in 0 1 2 3; do
+                check "processor $cpu writes" taskset -c $cpu dd if=/dev/zero of=/dev/vda bs=4k count=64 seek=$((cpu * 64)) oflag=direct
+            done
+            done_testing
+            """
+        );
+        guest.PowerOff();
+        daemon.Stop();
+
+        for (int queue = 0; queue < 4; queue++)
+        {
+            // The daemon says when it stops a queue how many requests it carried.
+            string part = $"queue {queue} stopped after ";
+            string line = Assert.Single(
+                daemon.Process.Errors.Lines(),
+                text => text.Contains(part, StringComparison.Ordinal)
+            );
+            string count = line[(line.IndexOf(part, StringComparison.Ordinal) + part.Length)..].Split(' ')[0];
+            Assert.InRange(int.Parse(count), 64, int.MaxValue);
+        }
+    }
+
+    [Fact]
+    public void ReadOnlyDiskRefusesWrites()
+    {
+        string image = CreateImage("disk.raw", DiskBytes);
+        File.SetAttributes(image, FileAttributes.ReadOnly);
+        string socket = InScratch("disk.sock");
+        StartVireo("block", image, "--read-only", "--vhost-user", socket);
+        Guest guest = BootGuest(new QemuCommand(GuestConfiguration.Default).WithVhostUserBlock(socket));
+        guest.RunTap(
+            """
+            is "the disk says so" "$(cat /sys/block/vda/ro)" 1
+            check "it can be read" dd if=/dev/vda of=/dev/null bs=1M count=4
+            check "it cannot be written" sh -c '! dd if=/dev/zero of=/dev/vda bs=4k count=1 oflag=direct'
+            done_testing
+            """
+        );
+        guest.PowerOff();
+    }
+
+    private (Guest Guest, VireoDaemon Daemon) BootWithDisk(string image, GuestConfiguration configuration)
+    {
+        string socket = InScratch("disk.sock");
+        VireoDaemon daemon = StartVireo("block", image, "--vhost-user", socket, "--queues", $"{configuration.Queues}");
+        return (BootGuest(new QemuCommand(configuration).WithVhostUserBlock(socket)), daemon);
+    }
+}
