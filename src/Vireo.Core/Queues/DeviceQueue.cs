@@ -56,6 +56,9 @@ public abstract class DeviceQueue
     /// <summary>A private copy of such a table; pinned, grown when first needed.</summary>
     private byte[] _tableCopy = [];
 
+    /// <summary>Whether a buffer of the chain being collected lies outside the driver's memory.</summary>
+    private bool _isUnreachable;
+
     private protected DeviceQueue(ushort size, QueueState state, in RingResources resources, InflightLog? inflight)
     {
         Size = size;
@@ -90,6 +93,9 @@ public abstract class DeviceQueue
 
     /// <summary>Whether completions await <see cref="Publish"/>.</summary>
     public bool HasUnpublished => _written > 0 || _mustCall || _batch.Chains > 0;
+
+    /// <summary>How many chains had a buffer outside the driver's memory and were therefore shown to the device as empty.</summary>
+    public ulong UnreachableChains { get; private set; }
 
     /// <summary>The memory behind the ring and its buffers.</summary>
     private protected GuestMemory Memory { get; }
@@ -167,7 +173,10 @@ public abstract class DeviceQueue
     }
 
     /// <summary>Takes the next available chain.</summary>
-    /// <param name="chain">The chain, valid until the next call.</param>
+    /// <param name="chain">
+    /// The chain, valid until the next call. One with a buffer outside the driver's memory is shown without any bytes, so that the
+    /// device refuses this request alone (decision 0010).
+    /// </param>
     /// <returns>False when none is available, a translation is pending, or the queue has a fault.</returns>
     public abstract bool TryPop(out DescriptorChain chain);
 
@@ -255,16 +264,17 @@ public abstract class DeviceQueue
     private protected void BeginCollecting()
     {
         IsTranslationPending = false;
+        _isUnreachable = false;
         Segments.Clear();
         _dirty?.Begin();
     }
 
     /// <summary>Translates one buffer of the chain being collected.</summary>
-    /// <returns>
-    /// False with a fault latched. True with <see cref="IsTranslationPending"/> set when a translation was asked for: go on, so
-    /// that all the chain needs is asked for at once, and drop the chain at the end.
-    /// </returns>
-    private protected bool TryTranslate(GuestAddress address, uint lengthBytes, bool isWritable)
+    /// <remarks>
+    /// When a translation is pending or refused, collecting goes on all the same: so all the chain needs is asked for at once, and
+    /// the rest of the chain is checked. What became of it is decided at the end.
+    /// </remarks>
+    private protected void Translate(GuestAddress address, uint lengthBytes, bool isWritable)
     {
         MemoryAccess access = isWritable ? MemoryAccess.Write : MemoryAccess.Read;
         Translation outcome = Memory.Translate(address, lengthBytes, access, Segments);
@@ -273,7 +283,23 @@ public abstract class DeviceQueue
             outcome = _dirty.Add(address, lengthBytes);
         }
 
-        return outcome == Translation.Done || Explain(outcome);
+        if (outcome != Translation.Done)
+        {
+            Explain(outcome);
+        }
+    }
+
+    /// <summary>Shows the chain that was collected and held.</summary>
+    private protected DescriptorChain Present(ushort head, int readableCount, uint readableBytes, uint writableBytes)
+    {
+        if (_isUnreachable)
+        {
+            UnreachableChains++;
+            return new(head, [], [], 0, 0);
+        }
+
+        ReadOnlySpan<Segment> segments = Segments.Items;
+        return new(head, segments[..readableCount], segments[readableCount..], readableBytes, writableBytes);
     }
 
     /// <summary>Finds an indirect table, copying it when it does not lie in one piece.</summary>
@@ -383,17 +409,11 @@ public abstract class DeviceQueue
     }
 
     /// <summary>Notes why a translation did not come about.</summary>
-    /// <returns>Whether the chain goes on: true while a translation is pending.</returns>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool Explain(Translation outcome)
+    private void Explain(Translation outcome)
     {
-        if (outcome == Translation.Pending)
-        {
-            IsTranslationPending = true;
-            return true;
-        }
-
-        return Break(QueueFault.BadAddress);
+        IsTranslationPending |= outcome == Translation.Pending;
+        _isUnreachable |= outcome == Translation.Refused;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -404,7 +424,8 @@ public abstract class DeviceQueue
         Translation outcome = Memory.Translate(address, lengthBytes, MemoryAccess.Read, _tablePieces);
         if (outcome != Translation.Done)
         {
-            Explain(outcome);
+            IsTranslationPending = outcome == Translation.Pending;
+            _ = IsTranslationPending || Break(QueueFault.BadAddress);
             return default;
         }
 

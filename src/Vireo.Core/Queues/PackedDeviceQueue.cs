@@ -315,8 +315,7 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
             return false;
         }
 
-        ReadOnlySpan<Segment> segments = Segments.Items;
-        chain = new(head, segments[..readableCount], segments[readableCount..], readableBytes, writableBytes);
+        chain = Present(head, readableCount, readableBytes, writableBytes);
         return true;
     }
 
@@ -368,10 +367,7 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
                 return Break(QueueFault.ChainTooLarge);
             }
 
-            if (!TryTranslate(new(descriptor.Address), descriptor.Length, isWritable))
-            {
-                return false;
-            }
+            Translate(new(descriptor.Address), descriptor.Length, isWritable);
 
             if (isWritable)
             {

@@ -21,7 +21,7 @@ public enum QueueFault
     /// <summary>A device-readable descriptor follows a device-writable one (§2.7.4.2, §2.8.17).</summary>
     ReadableAfterWritable,
 
-    /// <summary>A buffer lies outside the driver's memory, wraps, may not be used that way, or is in too many pieces.</summary>
+    /// <summary>An indirect table lies outside the driver's memory, or wraps.</summary>
     BadAddress,
 
     /// <summary>An indirect descriptor although INDIRECT_DESC was not negotiated (§2.7.5.3.1, §2.8.19).</summary>

@@ -235,8 +235,7 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
             return false;
         }
 
-        ReadOnlySpan<Segment> segments = Segments.Items;
-        chain = new(head, segments[..readableCount], segments[readableCount..], readableBytes, writableBytes);
+        chain = Present(head, readableCount, readableBytes, writableBytes);
         return true;
     }
 
@@ -300,10 +299,7 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
                 return Break(QueueFault.ChainTooLarge);
             }
 
-            if (!TryTranslate(new(descriptor.Address), descriptor.Length, isWritable))
-            {
-                return false;
-            }
+            Translate(new(descriptor.Address), descriptor.Length, isWritable);
 
             if (isWritable)
             {

@@ -92,6 +92,10 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
     /// <param name="index">Which queue, below <see cref="QueueCount"/>.</param>
     public DriverQueue Queue(int index) => _queues[index].Driver!;
 
+    /// <summary>Where a ring lies in guest memory, for a driver that means harm.</summary>
+    /// <param name="index">Which queue, below <see cref="QueueCount"/>.</param>
+    public QueueAreas Areas(int index) => _queues[index].Areas;
+
     /// <summary>How many times the device has called the driver for a queue since the home was opened.</summary>
     /// <param name="index">Which queue, below <see cref="QueueCount"/>.</param>
     public int CallCount(int index) => _queues[index].Calls.Count;

@@ -52,15 +52,29 @@ public sealed class LoopbackHomeTests
     }
 
     [Fact]
-    public void Kick_BufferOutsideMemory_NeedsResetAndRestartMends()
+    public void Kick_BufferOutsideMemory_FailsThatRequestAlone()
     {
         using var home = LoopbackHome.Open(new EntropyDevice(new CountingEntropy()));
-        Assert.True(home.Queue(0).TryAdd([], [new(new(0x1000), 16)], tag: 1));
+        Assert.True(home.Queue(0).TryAdd([], [home.Allocate(16), new(new(0x1000), 16)], tag: 1));
         Assert.True(home.Queue(0).Publish());
 
         home.Kick(0);
 
-        Assert.Equal(QueueFault.BadAddress, home.FaultOf(0));
+        Assert.Equal(QueueFault.None, home.FaultOf(0));
+        Assert.True(home.Queue(0).TryTake(out DriverCompletion completion));
+        Assert.Equal(new(1, 0), completion);
+        Assert.Equal(16u, home.Exchange(0, [], [home.Allocate(16)]));
+    }
+
+    [Fact]
+    public void Kick_AvailableIndexJumps_NeedsResetAndRestartMends()
+    {
+        using var home = LoopbackHome.Open(new EntropyDevice(new CountingEntropy()));
+        Assert.True(home.Memory.TryWrite(home.Areas(0).Driver + SplitRing.IndexOffset, [0xff, 0x7f]));
+
+        home.Kick(0);
+
+        Assert.Equal(QueueFault.IndexJump, home.FaultOf(0));
         Assert.True(home.Lifecycle.Status.HasFlag(DeviceStatus.NeedsReset));
         Assert.False(home.Queue(0).TryTake(out _));
 
