@@ -270,29 +270,23 @@ public sealed class SplitDeviceQueueTests
     [InlineData(ulong.MaxValue, 2u)]
     [InlineData(ulong.MaxValue - 9, 20u)]
     [InlineData(0xffff_ffff_ffff_f000ul, 0xffff_ffffu)]
-    public void TryPop_BufferOutsideMemory_Faults(ulong address, uint length) =>
-        AssertFault(
-            QueueFault.BadAddress,
-            bench =>
-            {
-                Put(bench, 0, new(address), length, Write, 0);
-                Offer(bench, 0, 0);
-            }
-        );
+    public void TryPop_BufferOutsideMemory_ShowsAnEmptyChain(ulong address, uint length) =>
+        AssertUnreachable(bench =>
+        {
+            Put(bench, 0, new(address), length, Write, 0);
+            Offer(bench, 0, 0);
+        });
 
     [Fact]
-    public void TryPop_BufferReachesBeyondMemory_Faults() =>
-        AssertFault(
-            QueueFault.BadAddress,
-            static bench =>
-            {
-                Put(bench, 0, new(bench.EndAddress - 10), 11, Write, 0);
-                Offer(bench, 0, 0);
-            }
-        );
+    public void TryPop_BufferReachesBeyondMemory_ShowsAnEmptyChain() =>
+        AssertUnreachable(static bench =>
+        {
+            Put(bench, 0, new(bench.EndAddress - 10), 11, Write, 0);
+            Offer(bench, 0, 0);
+        });
 
     [Fact]
-    public void TryPop_WritableBufferInReadOnlyMemory_Faults()
+    public void TryPop_WritableBufferInReadOnlyMemory_ShowsAnEmptyChain()
     {
         using RingBench bench = Open();
         GuestRange data = bench.Allocate(4096, 4096);
@@ -308,10 +302,13 @@ public sealed class SplitDeviceQueueTests
         Offer(bench, 0, 0);
         Offer(bench, 1, 1);
 
-        Assert.True(queue.TryPop(out _));
-        Assert.False(queue.TryPop(out _));
+        Assert.True(queue.TryPop(out DescriptorChain readable));
+        Assert.Equal(16u, readable.ReadableBytes);
+        Assert.True(queue.TryPop(out DescriptorChain unreachable));
 
-        Assert.Equal(QueueFault.BadAddress, queue.Fault);
+        Assert.Equal(0u, unreachable.WritableBytes);
+        Assert.Equal(1ul, queue.UnreachableChains);
+        Assert.Equal(QueueFault.None, queue.Fault);
     }
 
     [Fact]
@@ -753,6 +750,22 @@ public sealed class SplitDeviceQueueTests
         Offer(bench, index, 0);
         bench.Device.Complete(bench.Pop(), 0);
         return bench.Device.Publish();
+    }
+
+    /// <summary>The chain with head 0 is shown without bytes, and can be given back; the queue goes on.</summary>
+    private static void AssertUnreachable(Action<RingBench> offer)
+    {
+        using RingBench bench = Open();
+        offer(bench);
+
+        Assert.True(bench.Device.TryPop(out DescriptorChain chain));
+
+        Assert.True(chain.Readable.IsEmpty && chain.Writable.IsEmpty);
+        Assert.Equal(0u, chain.ReadableBytes + chain.WritableBytes);
+        Assert.Equal(1ul, bench.Device.UnreachableChains);
+        Assert.Equal(QueueFault.None, bench.Device.Fault);
+        bench.Device.Complete(chain.Head, 0);
+        Assert.True(bench.Device.HasUnpublished);
     }
 
     private static void AssertFault(QueueFault expected, Action<RingBench> breakRing)
