@@ -27,6 +27,12 @@ public abstract class QueueHandler : IDisposable
     /// <summary>Where the queue stands; complete after the loop has stopped the handler.</summary>
     public QueueState State => Queue.State;
 
+    /// <summary>How many chains were taken since the queue was started; exact after the loop has stopped the handler.</summary>
+    public ulong ChainsTaken => Queue.ChainsTaken;
+
+    /// <summary>How many of these had a buffer outside the driver's memory and were refused; exact like the other.</summary>
+    public ulong UnreachableChains => Queue.UnreachableChains;
+
     /// <summary>Whether chains are held that have not been completed.</summary>
     public bool IsBusy => Queue.InFlight > 0;
 

@@ -94,6 +94,9 @@ public abstract class DeviceQueue
     /// <summary>Whether completions await <see cref="Publish"/>.</summary>
     public bool HasUnpublished => _written > 0 || _mustCall || _batch.Chains > 0;
 
+    /// <summary>How many chains were taken since the queue was started.</summary>
+    public ulong ChainsTaken { get; private set; }
+
     /// <summary>How many chains had a buffer outside the driver's memory and were therefore shown to the device as empty.</summary>
     public ulong UnreachableChains { get; private set; }
 
@@ -355,6 +358,7 @@ public abstract class DeviceQueue
         chain.WritableBytes = writableBytes;
         chain.Descriptors = (ushort)descriptors;
         InFlight++;
+        ChainsTaken++;
         _dirty?.Keep(head);
         if (_order is not null)
         {

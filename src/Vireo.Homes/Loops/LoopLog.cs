@@ -11,4 +11,11 @@ internal static partial class LoopLog
         "queue {QueueIndex} has been stopping for {Seconds} s: the backend does not complete its requests"
     )]
     public static partial void StopIsSlow(ILogger logger, int queueIndex, double seconds);
+
+    [LoggerMessage(
+        101,
+        LogLevel.Debug,
+        "queue {QueueIndex} stopped after {Requests} requests, {Unreachable} of them outside the driver's memory"
+    )]
+    public static partial void QueueStopped(ILogger logger, int queueIndex, ulong requests, ulong unreachable);
 }

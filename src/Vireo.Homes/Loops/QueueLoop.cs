@@ -23,7 +23,7 @@ public sealed class QueueLoop : IQueueLoop
 
     /// <summary>Makes a queue loop of an event loop.</summary>
     /// <param name="loop">The loop; stays the caller's.</param>
-    /// <param name="logger">Where slow stops are reported; null for nowhere.</param>
+    /// <param name="logger">Where stops are reported; null for nowhere.</param>
     public QueueLoop(EventLoop loop, ILogger? logger = null)
     {
         ArgumentNullException.ThrowIfNull(loop);
@@ -71,6 +71,7 @@ public sealed class QueueLoop : IQueueLoop
         }
 
         task.Dispose();
+        LoopLog.QueueStopped(_logger, handler.QueueIndex, handler.ChainsTaken, handler.UnreachableChains);
     }
 
     /// <inheritdoc/>

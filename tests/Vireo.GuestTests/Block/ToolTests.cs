@@ -64,7 +64,7 @@ public sealed class ToolTests : GuestTest
             "none",
             "-n",
             "-c",
-            "20000",
+            "5000",
             "-d",
             "16",
             "-s",

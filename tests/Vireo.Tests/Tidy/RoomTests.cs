@@ -35,6 +35,38 @@ public sealed partial class RoomTests
     }
 
     [Fact]
+    public void Devices_HaveTheirFilesPageAndTests()
+    {
+        List<string> complaints = [];
+        foreach (string folder in Directory.EnumerateDirectories(Path.Combine(Repository.Root, "src/Vireo.Devices")))
+        {
+            string type = Path.GetFileName(folder);
+            if (type is "bin" or "obj")
+            {
+                continue;
+            }
+
+            foreach (
+                string part in (string[])
+                    [
+                        $"src/Vireo.Devices/{type}/{type}Device.cs",
+                        $"docs/devices/{type.ToLowerInvariant()}.md",
+                        $"tests/Vireo.Tests/Devices/{type}",
+                        $"tests/Vireo.GuestTests/{type}",
+                    ]
+            )
+            {
+                if (!Path.Exists(Path.Combine(Repository.Root, part)))
+                {
+                    complaints.Add($"the {type} device has no {part}");
+                }
+            }
+        }
+
+        Assert.True(complaints.Count == 0, string.Join('\n', complaints));
+    }
+
+    [Fact]
     public void Homes_NameNoDevice_AndDevicesNameNoHome()
     {
         List<string> complaints = [];
