@@ -121,12 +121,9 @@ public sealed class DiskTests : GuestTest
 
         for (int queue = 0; queue < 4; queue++)
         {
-            // The daemon says when it stops a queue how many requests it carried.
+            // The daemon says when it stops a queue how many requests it carried; the last stop is that of Linux's queue.
             string part = $"queue {queue} stopped after ";
-            string line = Assert.Single(
-                daemon.Process.Errors.Lines(),
-                text => text.Contains(part, StringComparison.Ordinal)
-            );
+            string line = daemon.Process.Errors.Lines().Last(text => text.Contains(part, StringComparison.Ordinal));
             string count = line[(line.IndexOf(part, StringComparison.Ordinal) + part.Length)..].Split(' ')[0];
             Assert.InRange(int.Parse(count), 64, int.MaxValue);
         }
@@ -154,7 +151,8 @@ public sealed class DiskTests : GuestTest
     private (Guest Guest, VireoDaemon Daemon) BootWithDisk(string image, GuestConfiguration configuration)
     {
         string socket = InScratch("disk.sock");
-        VireoDaemon daemon = StartVireo("block", image, "--vhost-user", socket, "--queues", $"{configuration.Queues}");
+        string[] options = ["--queues", $"{configuration.Queues}", "--log-level", "debug"];
+        VireoDaemon daemon = StartVireo(["block", image, "--vhost-user", socket, .. options]);
         return (BootGuest(new QemuCommand(configuration).WithVhostUserBlock(socket)), daemon);
     }
 }
