@@ -8,6 +8,9 @@ internal abstract class FileEngine : LoopTask, IDisposable
 {
     private readonly EventLoop _loop;
 
+    /// <summary>Whether the engine has ended, perhaps before it could join.</summary>
+    private bool _isStopped;
+
     private protected FileEngine(EventLoop loop) => _loop = loop;
 
     /// <summary>Begins a request. On the loop's thread; at most as many at once as the engine was made for.</summary>
@@ -16,13 +19,17 @@ internal abstract class FileEngine : LoopTask, IDisposable
     public abstract void Submit(uint tag, in FileRequest request);
 
     /// <summary>Joins the loop: before the next turn of anything that is started after this call. Any thread.</summary>
-    public void Start() =>
-        _loop.Post(() =>
+    public void Start()
+    {
+        if (_loop.IsCurrentThread)
         {
-            _loop.Add(this);
-            OnStarted(_loop);
-            Activate();
-        });
+            Join();
+        }
+        else
+        {
+            _loop.Post(Join);
+        }
+    }
 
     /// <summary>Leaves the loop and releases what the engine holds. Nothing may be on its way. Any thread but another loop's.</summary>
     public void Dispose()
@@ -45,8 +52,19 @@ internal abstract class FileEngine : LoopTask, IDisposable
     /// <summary>The engine has left its loop. On the loop's thread, or while the loop does not run.</summary>
     private protected abstract void OnStopped();
 
+    private void Join()
+    {
+        if (!_isStopped)
+        {
+            _loop.Add(this);
+            OnStarted(_loop);
+            Activate();
+        }
+    }
+
     private void Stop()
     {
+        _isStopped = true;
         _loop.Remove(this);
         OnStopped();
     }

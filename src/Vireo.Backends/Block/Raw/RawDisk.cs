@@ -155,7 +155,7 @@ public sealed class RawDisk : IBlockBackend, IDisposable
     {
         EventLoop loop = _loops[queueIndex];
         ThreadEngine blocking = new(loop, _workers, _files, _zeroes, tagCount, completions);
-        FileEngine engine = _usesIoUring ? new UringEngine(loop, _files, tagCount, completions) : blocking;
+        FileEngine engine = TryOpenRing(loop, tagCount, completions) ?? (FileEngine)blocking;
         engine.Start();
         if (!ReferenceEquals(engine, blocking))
         {
@@ -192,6 +192,25 @@ public sealed class RawDisk : IBlockBackend, IDisposable
 
     /// <summary>A flush has failed. With the page cache that means that writes are lost which nobody can name any more.</summary>
     internal void NoteFailedSync() => _hasLostWrites |= !IsDirect;
+
+    /// <summary>Makes an engine over io_uring; null when that was not chosen, or the host has no room for another ring.</summary>
+    private UringEngine? TryOpenRing(EventLoop loop, int tagCount, IFileCompletions completions)
+    {
+        if (!_usesIoUring)
+        {
+            return null;
+        }
+
+        try
+        {
+            return new(loop, _files, tagCount, completions);
+        }
+        catch (LinuxException)
+        {
+            // The worker threads do the same, slower; a queue that cannot start would cost the guest its disk.
+            return null;
+        }
+    }
 
     private static void CheckOptions(RawDiskOptions options)
     {
