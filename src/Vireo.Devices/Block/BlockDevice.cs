@@ -60,6 +60,7 @@ public sealed class BlockDevice : EmulatedDevice
         }
 
         ResetCacheMode();
+        backend.CapacityChanged = NotifyConfigChanged;
     }
 
     /// <inheritdoc/>
@@ -80,7 +81,9 @@ public sealed class BlockDevice : EmulatedDevice
                 .WithIf(BlockFeatures.ReadOnly, traits.IsReadOnly)
                 .WithIf(BlockFeatures.MultiQueue, _options.QueueCount > 1)
                 .WithIf(BlockFeatures.Discard, traits.Discard is not null && !traits.IsReadOnly)
-                .WithIf(BlockFeatures.WriteZeroes, traits.WriteZeroes is not null && !traits.IsReadOnly);
+                .WithIf(BlockFeatures.WriteZeroes, traits.WriteZeroes is not null && !traits.IsReadOnly)
+                .WithIf(BlockFeatures.SecureErase, traits.SecureErase is not null && !traits.IsReadOnly)
+                .WithIf(BlockFeatures.Lifetime, _backend.Lifetime is not null);
         }
     }
 
@@ -139,6 +142,17 @@ public sealed class BlockDevice : EmulatedDevice
 
         _isWriteback = source[BlockConfig.WritebackOffset - offset] != 0;
         ApplyCacheMode();
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _backend.CapacityChanged = null;
+        }
+
+        base.Dispose(disposing);
     }
 
     /// <inheritdoc/>
@@ -251,6 +265,13 @@ public sealed class BlockDevice : EmulatedDevice
             config.MaxWriteZeroesSectors = ToSectors(zeroes.LengthBytesMax, traits);
             config.MaxWriteZeroesSeg = RangesMax;
             config.WriteZeroesMayUnmap = traits.WriteZeroesMayUnmap ? (byte)1 : (byte)0;
+        }
+
+        if (traits.SecureErase is { } erase)
+        {
+            config.MaxSecureEraseSectors = ToSectors(erase.LengthBytesMax, traits);
+            config.MaxSecureEraseSeg = RangesMax;
+            config.SecureEraseSectorAlignment = (uint)(erase.AlignmentBytes / SectorBytes);
         }
 
         return config;

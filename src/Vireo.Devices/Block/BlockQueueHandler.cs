@@ -21,6 +21,9 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
 {
     private const int SectorBytes = BlockDevice.SectorBytes;
 
+    /// <summary>Length of a <see cref="BlockLifetimeHeader"/>.</summary>
+    private const uint LifetimeBytes = 6;
+
     private readonly BlockDevice _device;
     private readonly BlockTraits _traits;
     private readonly BlockQueueStatistics _statistics;
@@ -30,6 +33,8 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
 
     private readonly bool _hasDiscard;
     private readonly bool _hasWriteZeroes;
+    private readonly bool _hasSecureErase;
+    private readonly bool _hasLifetime;
 
     /// <summary>One per head.</summary>
     private BlockRequest[] _requests = [];
@@ -47,6 +52,8 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
         _statistics = statistics;
         _hasDiscard = device.HasFeature(BlockFeatures.Discard);
         _hasWriteZeroes = device.HasFeature(BlockFeatures.WriteZeroes);
+        _hasSecureErase = device.HasFeature(BlockFeatures.SecureErase);
+        _hasLifetime = device.HasFeature(BlockFeatures.Lifetime);
     }
 
     /// <inheritdoc/>
@@ -123,6 +130,10 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
             case BlockRequestType.GetId:
                 GetId(ref request, in chain);
                 break;
+            case BlockRequestType.GetLifetime when _hasLifetime:
+                GetLifetime(ref request, in chain);
+                break;
+            case BlockRequestType.SecureErase when _hasSecureErase:
             case BlockRequestType.Discard when _hasDiscard:
             case BlockRequestType.WriteZeroes when _hasWriteZeroes:
                 BeginRanges(ref request, reader);
@@ -222,6 +233,20 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
         Finish(ref request, BlockStatus.Ok);
     }
 
+    private void GetLifetime(ref BlockRequest request, in DescriptorChain chain)
+    {
+        BlockLifetimeHeader answer = new(_device.Backend.Lifetime.GetValueOrDefault());
+        ChainWriter writer = chain.Writer;
+        if (request.WritableDataBytes < LifetimeBytes || !writer.TryWrite(answer))
+        {
+            Finish(ref request, BlockStatus.IoError);
+            return;
+        }
+
+        request.DataBytes = writer.Written;
+        Finish(ref request, BlockStatus.Ok);
+    }
+
     /// <summary>Copies the ranges of a discard or write zeroes request, checks them all, and begins with the first.</summary>
     private void BeginRanges(ref BlockRequest request, ChainReader reader)
     {
@@ -255,14 +280,13 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
 
     private BlockStatus AddRange(ref BlockRequest request, in BlockRangeHeader header)
     {
-        bool isDiscard = request.Type == BlockRequestType.Discard;
-        uint knownFlags = isDiscard ? 0 : BlockRangeHeader.Unmap;
+        uint knownFlags = request.Type == BlockRequestType.WriteZeroes ? BlockRangeHeader.Unmap : 0;
         if ((header.Flags & ~knownFlags) != 0)
         {
             return BlockStatus.Unsupported;
         }
 
-        BlockRangeLimits limits = (isDiscard ? _traits.Discard : _traits.WriteZeroes).GetValueOrDefault();
+        BlockRangeLimits limits = LimitsOf(request.Type);
         long length = (long)header.SectorCount.Value * SectorBytes;
         if (!IsOnDisk(header.Sector, length) || length > limits.LengthBytesMax)
         {
@@ -273,6 +297,16 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
         request.Ranges![request.RangeCount++] = new((long)header.Sector.Value * SectorBytes, length, mayUnmap);
         return BlockStatus.Ok;
     }
+
+    private BlockRangeLimits LimitsOf(BlockRequestType type) =>
+        (
+            type switch
+            {
+                BlockRequestType.Discard => _traits.Discard,
+                BlockRequestType.SecureErase => _traits.SecureErase,
+                _ => _traits.WriteZeroes,
+            }
+        ).GetValueOrDefault();
 
     /// <summary>Whether a range consists of whole logical blocks of the disk as large as it is now.</summary>
     private bool IsOnDisk(ulong sector, long lengthBytes)
@@ -326,13 +360,17 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
     {
         request.IsWaiting = true;
         request.IsSubmitting = true;
-        if (request.Type == BlockRequestType.Discard)
+        switch (request.Type)
         {
-            _channel!.Discard(request.Head, range.OffsetBytes, range.LengthBytes);
-        }
-        else
-        {
-            _channel!.WriteZeroes(request.Head, range.OffsetBytes, range.LengthBytes, range.MayUnmap);
+            case BlockRequestType.Discard:
+                _channel!.Discard(request.Head, range.OffsetBytes, range.LengthBytes);
+                break;
+            case BlockRequestType.SecureErase:
+                _channel!.SecureErase(request.Head, range.OffsetBytes, range.LengthBytes);
+                break;
+            default:
+                _channel!.WriteZeroes(request.Head, range.OffsetBytes, range.LengthBytes, range.MayUnmap);
+                break;
         }
 
         request.IsSubmitting = false;
@@ -350,7 +388,8 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
     private void Finish(ref BlockRequest request, BlockStatus status)
     {
         bool isOk = status == BlockStatus.Ok;
-        bool fillsBuffers = request.Type is BlockRequestType.In or BlockRequestType.GetId;
+        bool fillsBuffers =
+            request.Type is BlockRequestType.In or BlockRequestType.GetId or BlockRequestType.GetLifetime;
         uint written = isOk && fillsBuffers ? request.DataBytes : 0;
         _pool.Return(request.Data);
         request.Data = default;

@@ -15,9 +15,15 @@ internal enum BlockRequestType : uint
     /// <summary>Tell the identification.</summary>
     GetId = 8,
 
+    /// <summary>Tell how worn the storage is.</summary>
+    GetLifetime = 10,
+
     /// <summary>Forget ranges.</summary>
     Discard = 11,
 
     /// <summary>Make ranges read as zeroes.</summary>
     WriteZeroes = 13,
+
+    /// <summary>Forget ranges and every copy of them.</summary>
+    SecureErase = 14,
 }

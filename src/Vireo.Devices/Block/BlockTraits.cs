@@ -27,6 +27,9 @@ public sealed record BlockTraits
     /// <summary>What write zeroes takes; null when there is no write zeroes.</summary>
     public BlockRangeLimits? WriteZeroes { get; init; }
 
+    /// <summary>What secure erase takes; null when there is no secure erase. The alignment is a rule.</summary>
+    public BlockRangeLimits? SecureErase { get; init; }
+
     /// <summary>Whether write zeroes can free storage when it may.</summary>
     public bool WriteZeroesMayUnmap { get; init; }
 }

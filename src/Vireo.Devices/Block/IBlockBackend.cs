@@ -10,6 +10,12 @@ public interface IBlockBackend
     /// <summary>Size of the disk in sectors of 512 bytes, 0 to 2^54; a multiple of the logical block size.</summary>
     long CapacitySectors { get; }
 
+    /// <summary>Called on any thread when <see cref="CapacitySectors"/> has changed; set by the device. Null while nobody listens.</summary>
+    Action? CapacityChanged { get; set; }
+
+    /// <summary>How worn the disk is; null, always or never, when the host does not tell.</summary>
+    BlockLifetime? Lifetime { get; }
+
     /// <summary>Makes the way to the disk for one queue that is about to run.</summary>
     /// <param name="queueIndex">Which queue; the channel works on that queue's loop.</param>
     /// <param name="tagCount">How many requests there are at once: their tags are below it.</param>

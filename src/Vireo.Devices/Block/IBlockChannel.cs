@@ -11,8 +11,8 @@ namespace Vireo.Devices.Block;
 /// </para>
 /// <para>
 /// The device has checked that ranges lie on the disk, are aligned to the logical block and that a read-only disk is not written.
-/// Segments lie in pinned memory and are the channel's until the request completes, which may cut them down as it goes; no segment is
-/// empty. The bytes behind them are the driver's, which may change them at any time.
+/// Segments lie in pinned memory and stay there until the request completes; no segment is empty. A channel may cut them down while it
+/// works, and has put them back when it completes. The bytes behind them are the driver's, which may change them at any time.
 /// </para>
 /// </remarks>
 public interface IBlockChannel : IDisposable
@@ -46,6 +46,12 @@ public interface IBlockChannel : IDisposable
     /// <param name="lengthBytes">Length in bytes, at least one block and at most what the traits say.</param>
     /// <param name="mayUnmap">Whether the storage behind it may be freed; if not, later writes must not fail for want of room.</param>
     void WriteZeroes(uint tag, long offsetBytes, long lengthBytes, bool mayUnmap);
+
+    /// <summary>Forgets a range and every copy of it. Only where the traits offer it.</summary>
+    /// <param name="tag">Names the request; not in use by another.</param>
+    /// <param name="offsetBytes">First byte on the disk.</param>
+    /// <param name="lengthBytes">Length in bytes, at least one block and at most what the traits say.</param>
+    void SecureErase(uint tag, long offsetBytes, long lengthBytes);
 
     /// <summary>The queue is stopping: requests that wait for time to pass or for a person go on, or fail, now.</summary>
     void BeginStop();

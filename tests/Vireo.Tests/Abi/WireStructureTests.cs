@@ -25,6 +25,7 @@ public sealed class WireStructureTests
         ["Vireo.Core.Queues.SplitInflightLog+Header"] = "vhost-user describes it in words",
         ["Vireo.Core.Queues.SplitInflightLog+Entry"] = "vhost-user describes it in words",
         ["Vireo.Devices.Block.BlockConfig"] = "the zoned part came with Linux 6.3",
+        ["Vireo.Devices.Block.BlockLifetimeHeader"] = "no header has it",
         ["Vireo.Devices.Block.BlockZonedConfig"] = "came with Linux 6.3",
     };
 

@@ -18,6 +18,10 @@ internal sealed class FakeBlockBackend : IBlockBackend
             WriteZeroesMayUnmap = true,
         };
 
+    public Action? CapacityChanged { get; set; }
+
+    public BlockLifetime? Lifetime { get; set; }
+
     public byte[] Disk { get; set; }
 
     /// <summary>Unless set, the size of <see cref="Disk"/>.</summary>
@@ -87,7 +91,7 @@ internal sealed class FakeBlockBackend : IBlockBackend
     private void Apply(FakeBlockCall call)
     {
         Span<byte> range = Disk.AsSpan((int)call.OffsetBytes, (int)call.LengthBytes);
-        if (call.Kind is "WriteZeroes" or "Discard")
+        if (call.Kind is "WriteZeroes" or "Discard" or "SecureErase")
         {
             range.Clear();
         }

@@ -3,7 +3,7 @@ using Vireo.Core.Memory;
 namespace Vireo.Tests.Fakes;
 
 /// <summary>One request a <see cref="FakeBlockBackend"/> was given.</summary>
-/// <param name="Kind">Read, Write, Flush, Discard or WriteZeroes.</param>
+/// <param name="Kind">Read, Write, Flush, Discard, WriteZeroes or SecureErase.</param>
 /// <param name="Channel">The channel it came through.</param>
 /// <param name="Tag">Its name.</param>
 /// <param name="Segments">Its segments, of a read or write.</param>

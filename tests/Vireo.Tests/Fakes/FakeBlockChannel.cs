@@ -26,6 +26,9 @@ internal sealed class FakeBlockChannel(FakeBlockBackend backend, IBlockCompletio
     public void WriteZeroes(uint tag, long offsetBytes, long lengthBytes, bool mayUnmap) =>
         Take("WriteZeroes", tag, [], offsetBytes, lengthBytes, mayUnmap);
 
+    public void SecureErase(uint tag, long offsetBytes, long lengthBytes) =>
+        Take("SecureErase", tag, [], offsetBytes, lengthBytes, flag: false);
+
     public void BeginStop()
     {
         IsStopping = true;

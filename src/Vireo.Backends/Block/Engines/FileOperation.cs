@@ -21,6 +21,9 @@ internal enum FileOperation
     /// <summary>Tell a block device to forget a range. Blocking engines only.</summary>
     DiscardBlocks,
 
+    /// <summary>Tell a block device to forget a range and every copy of it. Blocking engines only.</summary>
+    SecureEraseBlocks,
+
     /// <summary>Write zeroes, where nothing cheaper works. Blocking engines only.</summary>
     WriteZeroBytes,
 }

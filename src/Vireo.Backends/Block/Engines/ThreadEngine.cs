@@ -88,6 +88,11 @@ internal sealed class ThreadEngine : FileEngine
             FileOperation.PunchHole => Allocate(file, AllocateMode.PunchHole, in request),
             FileOperation.ZeroRange => Allocate(file, AllocateMode.ZeroRange | AllocateMode.KeepSize, in request),
             FileOperation.DiscardBlocks => BlockDeviceLimits.Discard(file, request.OffsetBytes, request.LengthBytes),
+            FileOperation.SecureEraseBlocks => BlockDeviceLimits.SecureErase(
+                file,
+                request.OffsetBytes,
+                request.LengthBytes
+            ),
             FileOperation.WriteZeroBytes => WriteZeroBytes(file, in request),
             _ => throw new UnreachableException($"no such operation: {request.Operation}"),
         };

@@ -56,6 +56,14 @@ internal sealed class MemoryChannel(MemoryMapping disk, IBlockCompletions comple
     }
 
     /// <inheritdoc/>
+    /// <remarks>Overwritten first: pages given back could be seen again only by the kernel, but they would not be gone at once.</remarks>
+    public void SecureErase(uint tag, long offsetBytes, long lengthBytes)
+    {
+        disk.GetSpan((nuint)offsetBytes, (int)lengthBytes).Clear();
+        Discard(tag, offsetBytes, lengthBytes);
+    }
+
+    /// <inheritdoc/>
     public void BeginStop() { }
 
     /// <inheritdoc/>

@@ -35,6 +35,7 @@ public sealed class MemoryDisk : IBlockBackend, IDisposable
             Discard = new(RangeBytesMax, Environment.SystemPageSize),
             WriteZeroes = new(RangeBytesMax, BlockDevice.SectorBytes),
             WriteZeroesMayUnmap = true,
+            SecureErase = new(RangeBytesMax, BlockDevice.SectorBytes),
         };
     }
 
@@ -43,6 +44,12 @@ public sealed class MemoryDisk : IBlockBackend, IDisposable
 
     /// <inheritdoc/>
     public long CapacitySectors { get; }
+
+    /// <inheritdoc/>
+    public Action? CapacityChanged { get; set; }
+
+    /// <inheritdoc/>
+    public BlockLifetime? Lifetime => null;
 
     /// <inheritdoc/>
     public IBlockChannel OpenChannel(int queueIndex, int tagCount, IBlockCompletions completions) =>

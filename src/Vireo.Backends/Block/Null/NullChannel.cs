@@ -35,6 +35,10 @@ internal sealed class NullChannel(IBlockCompletions completions, bool zeroesRead
         completions.Complete(tag, BlockResult.Done);
 
     /// <inheritdoc/>
+    public void SecureErase(uint tag, long offsetBytes, long lengthBytes) =>
+        completions.Complete(tag, BlockResult.Done);
+
+    /// <inheritdoc/>
     public void BeginStop() { }
 
     /// <inheritdoc/>

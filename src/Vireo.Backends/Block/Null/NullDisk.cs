@@ -37,6 +37,12 @@ public sealed class NullDisk : IBlockBackend
     public long CapacitySectors { get; }
 
     /// <inheritdoc/>
+    public Action? CapacityChanged { get; set; }
+
+    /// <inheritdoc/>
+    public BlockLifetime? Lifetime => null;
+
+    /// <inheritdoc/>
     public IBlockChannel OpenChannel(int queueIndex, int tagCount, IBlockCompletions completions) =>
         new NullChannel(completions, _zeroesReads);
 }

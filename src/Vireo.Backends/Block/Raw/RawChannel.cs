@@ -92,6 +92,13 @@ internal sealed class RawChannel : IBlockChannel, IFileCompletions
     }
 
     /// <inheritdoc/>
+    public void SecureErase(uint tag, long offsetBytes, long lengthBytes)
+    {
+        Begin(tag, FileOperation.SecureEraseBlocks, offsetBytes, lengthBytes);
+        SubmitRange(tag);
+    }
+
+    /// <inheritdoc/>
     public void BeginStop() { }
 
     /// <inheritdoc/>
@@ -208,7 +215,11 @@ internal sealed class RawChannel : IBlockChannel, IFileCompletions
     private void SubmitRange(uint tag)
     {
         ref RawRequest request = ref _requests[tag];
-        bool isBlocking = request.Operation is FileOperation.DiscardBlocks or FileOperation.WriteZeroBytes;
+        bool isBlocking =
+            request.Operation
+            is FileOperation.DiscardBlocks
+                or FileOperation.SecureEraseBlocks
+                or FileOperation.WriteZeroBytes;
         FileEngine engine = isBlocking ? _blocking : _engine;
         engine.Submit(
             tag,
@@ -317,6 +328,12 @@ internal sealed class RawChannel : IBlockChannel, IFileCompletions
             return;
         }
 
+        if (isUnknown && request.Operation == FileOperation.SecureEraseBlocks)
+        {
+            Finish(tag, ref request, BlockResult.Unsupported);
+            return;
+        }
+
         if (isUnknown && request.Operation != FileOperation.WriteZeroBytes)
         {
             request.Operation = _disk.NextWayToZero(request.Operation);
@@ -331,7 +348,7 @@ internal sealed class RawChannel : IBlockChannel, IFileCompletions
     {
         int bounce = request.Bounce;
         request.Bounce = NoBounce;
-        request.Rest = default;
+        request.Restore();
         _completions.Complete(tag, result);
         if (bounce != NoBounce)
         {

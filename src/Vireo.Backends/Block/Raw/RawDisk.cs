@@ -42,19 +42,23 @@ public sealed class RawDisk : IBlockBackend, IDisposable
     /// <summary>Set when a flush has failed: the kernel has forgotten which pages were not written.</summary>
     private volatile bool _hasLostWrites;
 
+    private readonly Lock _sizeGate = new();
+    private long _fileBytes;
+    private long _capacitySectors;
+
     private RawDisk(EventLoopGroup loops, FilePair files, RawDiskOptions options, BlockTraits traits, long lengthBytes)
     {
         _loops = loops;
         _files = files;
         _workers = new("blk-worker", options.ThreadsMax);
         Traits = traits;
-        FileBytes = lengthBytes;
-        long blocks = (lengthBytes + traits.LogicalBlockBytes - 1) / traits.LogicalBlockBytes;
-        CapacitySectors = blocks * (traits.LogicalBlockBytes / BlockDevice.SectorBytes);
+        _fileBytes = lengthBytes;
+        _capacitySectors = SectorsOf(lengthBytes, traits);
         IsDirect = options.Cache is CacheMode.None or CacheMode.Directsync;
         IsWriteThrough = options.Cache is CacheMode.Writethrough or CacheMode.Directsync;
         IsUnsafe = options.Cache == CacheMode.Unsafe;
         (_usesIoUring, EngineDescription) = ChooseEngine(options.Engine);
+        Lifetime = EmmcLifetime.TryRead(FileStatus.Of(files.Main));
         if (IsDirect)
         {
             var status = FileStatus.Of(files.Main);
@@ -67,13 +71,21 @@ public sealed class RawDisk : IBlockBackend, IDisposable
     public BlockTraits Traits { get; }
 
     /// <inheritdoc/>
-    public long CapacitySectors { get; }
+    // Acquire: a driver that was told of a new size finds it.
+    public long CapacitySectors => Volatile.Read(ref _capacitySectors);
+
+    /// <inheritdoc/>
+    public Action? CapacityChanged { get; set; }
+
+    /// <inheritdoc/>
+    public BlockLifetime? Lifetime { get; }
 
     /// <summary>Which engine was chosen, and why not the better one; for people.</summary>
     public string EngineDescription { get; }
 
-    /// <summary>Length of the file in bytes when it was opened.</summary>
-    internal long FileBytes { get; }
+    /// <summary>Length of the file in bytes when it was last looked at.</summary>
+    // Acquire: as for the capacity.
+    internal long FileBytes => Volatile.Read(ref _fileBytes);
 
     /// <summary>Whether the page cache is avoided.</summary>
     internal bool IsDirect { get; }
@@ -137,6 +149,30 @@ public sealed class RawDisk : IBlockBackend, IDisposable
     public IBlockChannel OpenChannel(int queueIndex, int tagCount, IBlockCompletions completions) =>
         new RawChannel(this, queueIndex, tagCount, completions);
 
+    /// <summary>Looks how large the file is now, and tells the device when that has changed. Any thread.</summary>
+    /// <returns>Whether it has changed.</returns>
+    /// <exception cref="LinuxException">The kernel does not say.</exception>
+    public bool Refresh()
+    {
+        lock (_sizeGate)
+        {
+            long lengthBytes = HostFile.SizeOf(_files.Main);
+            long sectors = SectorsOf(lengthBytes, Traits);
+            bool isOther = sectors != _capacitySectors;
+            // Release: who sees the new capacity sees the new length, too.
+            Volatile.Write(ref _fileBytes, lengthBytes);
+            // Release: as above.
+            Volatile.Write(ref _capacitySectors, sectors);
+            if (!isOther)
+            {
+                return false;
+            }
+        }
+
+        CapacityChanged?.Invoke();
+        return true;
+    }
+
     /// <summary>Closes the file and gives its locks back. No channel may be open.</summary>
     public void Dispose()
     {
@@ -192,6 +228,12 @@ public sealed class RawDisk : IBlockBackend, IDisposable
 
     /// <summary>A flush has failed. With the page cache that means that writes are lost which nobody can name any more.</summary>
     internal void NoteFailedSync() => _hasLostWrites |= !IsDirect;
+
+    private static long SectorsOf(long lengthBytes, BlockTraits traits)
+    {
+        long blocks = (lengthBytes + traits.LogicalBlockBytes - 1) / traits.LogicalBlockBytes;
+        return blocks * (traits.LogicalBlockBytes / BlockDevice.SectorBytes);
+    }
 
     /// <summary>Makes an engine over io_uring; null when that was not chosen, or the host has no room for another ring.</summary>
     private UringEngine? TryOpenRing(EventLoop loop, int tagCount, IFileCompletions completions)
@@ -256,6 +298,13 @@ public sealed class RawDisk : IBlockBackend, IDisposable
             throw new DeviceException($"'{path}' is a read-only device; open it read-only");
         }
 
+        if (device is null && options.HasSecureErase)
+        {
+            throw new DeviceException(
+                $"'{path}' is a file, from which nothing can be erased for sure; leave secure erase out"
+            );
+        }
+
         int deviceBlock = device?.LogicalBlockBytes ?? BlockDevice.SectorBytes;
         int logical = options.LogicalBlockBytes == 0 ? deviceBlock : options.LogicalBlockBytes;
         if (logical < deviceBlock)
@@ -276,6 +325,7 @@ public sealed class RawDisk : IBlockBackend, IDisposable
             Discard = options.AllowsDiscard ? new(long.MaxValue, physical) : null,
             WriteZeroes = new(ZeroBytesMax, logical),
             WriteZeroesMayUnmap = options.AllowsDiscard,
+            SecureErase = options.HasSecureErase ? new(ZeroBytesMax, physical) : null,
         };
     }
 

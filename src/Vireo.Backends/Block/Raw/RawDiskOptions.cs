@@ -18,6 +18,9 @@ public sealed record RawDiskOptions
     /// <summary>Whether discard frees storage; false offers none.</summary>
     public bool AllowsDiscard { get; init; } = true;
 
+    /// <summary>Whether secure erase is offered. The kernel does not tell whether a device has it; files never do.</summary>
+    public bool HasSecureErase { get; init; }
+
     /// <summary>Logical block size in bytes, 512 to 65,536; 0 for that of the device, and 512 for a file.</summary>
     public int LogicalBlockBytes { get; init; }
 

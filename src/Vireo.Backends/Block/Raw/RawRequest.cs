@@ -35,6 +35,12 @@ internal struct RawRequest
     /// <summary>Memory of what remains.</summary>
     public ArraySegment<Segment> Rest;
 
+    /// <summary>The first of <see cref="Rest"/> as it was before it was cut down.</summary>
+    private Segment _whole;
+
+    /// <summary>Whether the first of <see cref="Rest"/> was cut down.</summary>
+    private bool _isCut;
+
     /// <summary>Notes that bytes were moved.</summary>
     /// <param name="bytes">How many; at most what remains.</param>
     public void Advance(int bytes)
@@ -47,13 +53,35 @@ internal struct RawRequest
             int length = rest[0].Length;
             if (bytes < length)
             {
-                // The entry is this request's until it completes, so it may be cut down in place.
+                if (!_isCut)
+                {
+                    _isCut = true;
+                    _whole = rest[0];
+                }
+
                 rest[0] = rest[0].Slice(bytes, length - bytes);
                 return;
             }
 
             bytes -= length;
+            PutBack();
             Rest = Rest[1..];
+        }
+    }
+
+    /// <summary>The request ends: its segments are again as they were.</summary>
+    public void Restore()
+    {
+        PutBack();
+        Rest = default;
+    }
+
+    private void PutBack()
+    {
+        if (_isCut)
+        {
+            _isCut = false;
+            Rest.AsSpan()[0] = _whole;
         }
     }
 

@@ -12,6 +12,7 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
 
     private readonly Dictionary<uint, byte[]> _buffers = [];
     private readonly Dictionary<uint, BlockResult> _results = [];
+    private readonly Dictionary<uint, Segment[]> _segments = [];
     private readonly ManualResetEventSlim _isIdle = new(initialState: true);
     private readonly EventLoop? _loop;
     private readonly IDisposable[] _owned;
@@ -65,6 +66,8 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
 
     public byte[] BytesOf(uint tag) => _buffers[tag];
 
+    public Segment[] SegmentsOf(uint tag) => _segments[tag];
+
     public byte[] Read(long offsetBytes, int lengthBytes, int segmentBytes = int.MaxValue, int misalignment = 0)
     {
         PostRead(0, offsetBytes, lengthBytes, segmentBytes, misalignment);
@@ -111,7 +114,7 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
     {
         byte[] buffer = Allocate(tag, lengthBytes, misalignment);
         buffer.AsSpan().Fill(0xEE);
-        Post(tag, channel => channel.Read(tag, Cut(buffer, segmentBytes, misalignment), offsetBytes));
+        Post(tag, channel => channel.Read(tag, Cut(tag, buffer, segmentBytes, misalignment), offsetBytes));
     }
 
     public void PostWrite(
@@ -125,7 +128,7 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
     {
         byte[] buffer = Allocate(tag, data.Length, misalignment);
         data.CopyTo(buffer, misalignment);
-        Post(tag, channel => channel.Write(tag, Cut(buffer, segmentBytes, misalignment), offsetBytes, isStable));
+        Post(tag, channel => channel.Write(tag, Cut(tag, buffer, segmentBytes, misalignment), offsetBytes, isStable));
     }
 
     public BlockResult Do(Action<IBlockChannel> request)
@@ -145,7 +148,7 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
     public long MeasureAllocations(int rounds, long offsetBytes, int lengthBytes)
     {
         byte[] buffer = Allocate(0, lengthBytes, misalignment: 0);
-        using AllocationDrive drive = new(Channel, Cut(buffer, int.MaxValue, 0), offsetBytes, rounds);
+        using AllocationDrive drive = new(Channel, Cut(0, buffer, int.MaxValue, 0), offsetBytes, rounds);
         OnLoop(() =>
         {
             _drive = drive;
@@ -163,7 +166,7 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
         _isIdle.Dispose();
     }
 
-    private void Post(uint tag, Action<IBlockChannel> request) =>
+    public void Post(uint tag, Action<IBlockChannel> request) =>
         OnLoop(() =>
         {
             _results.Remove(tag);
@@ -171,6 +174,18 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
             _isIdle.Reset();
             request(Channel);
         });
+
+    /// <summary>Calls the channel, where no request is made.</summary>
+    public void Call(Action<IBlockChannel> call) => OnLoop(() => call(Channel));
+
+    /// <summary>Waits until everything that was posted to the loop has run.</summary>
+    public void Settle()
+    {
+        for (int round = 0; round < 3; round++)
+        {
+            OnLoop(static () => { });
+        }
+    }
 
     private void OnLoop(Action action)
     {
@@ -192,7 +207,7 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
         return buffer;
     }
 
-    private static ArraySegment<Segment> Cut(byte[] buffer, int segmentBytes, int misalignment)
+    private ArraySegment<Segment> Cut(uint tag, byte[] buffer, int segmentBytes, int misalignment)
     {
         List<Segment> pieces = [];
         for (int at = misalignment; at < buffer.Length; at += Math.Min(segmentBytes, buffer.Length - at))
@@ -202,6 +217,7 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
 
         Segment[] pinned = GC.AllocateArray<Segment>(pieces.Count, pinned: true);
         pieces.CopyTo(pinned);
+        _segments[tag] = pinned;
         return pinned;
     }
 }

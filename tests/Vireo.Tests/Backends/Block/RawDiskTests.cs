@@ -131,16 +131,53 @@ public abstract class RawDiskTests : BlockBackendTests, IDisposable
     {
         using ChannelBench bench = Open();
         bench.Write(0, Pattern(65536, seed: 4));
-        using (FileStream file = new(ImagePath, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
-        {
-            file.SetLength(8192);
-        }
+        SetLength(8192);
 
         Assert.Equal(BlockResult.IoError, bench.TryRead(32768, 4096));
         Assert.Equal(BlockResult.IoError, bench.TryRead(4096, 16384));
         Assert.Equal(BlockResult.Done, bench.TryRead(0, 8192));
         Assert.Equal(BlockResult.Done, bench.Write(32768, Pattern(4096, seed: 5)));
         Assert.Equal(Pattern(4096, seed: 5), bench.Read(32768, 4096));
+    }
+
+    [Fact]
+    public void Refresh_FileGrewAndShrank_TellsTheDevice()
+    {
+        using ChannelBench bench = Open(sectors: 16);
+        var disk = (RawDisk)bench.Backend;
+        int changes = 0;
+        disk.CapacityChanged = () => changes++;
+
+        Assert.False(disk.Refresh());
+        SetLength(32 * Sector);
+        Assert.True(disk.Refresh());
+        Assert.Equal(32, disk.CapacitySectors);
+        Assert.Equal(BlockResult.Done, bench.Write(31 * Sector, Pattern(Sector, seed: 1)));
+        SetLength(8 * Sector);
+        Assert.True(disk.Refresh());
+        Assert.Equal(8, disk.CapacitySectors);
+        Assert.Equal(2, changes);
+    }
+
+    [Fact]
+    public void ReadAndWrite_CutInPieces_LeaveTheSegmentsAsTheyWere()
+    {
+        using ChannelBench bench = Open(sectors: 16);
+        SetLength(3 * Sector);
+        Assert.Equal(BlockResult.IoError, bench.TryRead(0, 8 * Sector));
+
+        Assert.Equal(8 * Sector, bench.SegmentsOf(0).Sum(static segment => segment.Length));
+        bench.Write(0, Pattern(8 * Sector, seed: 1), segmentBytes: 700);
+        Assert.Equal(8 * Sector, bench.SegmentsOf(0).Sum(static segment => segment.Length));
+    }
+
+    [Fact]
+    public void Open_SecureEraseOfAFile_IsRefused()
+    {
+        File.WriteAllBytes(ImagePath, new byte[Sector]);
+        using var loops = EventLoopGroup.Start(1);
+
+        Assert.Throws<DeviceException>(() => RawDisk.Open(ImagePath, loops, new() { HasSecureErase = true }));
     }
 
     [Fact]
@@ -197,6 +234,12 @@ public abstract class RawDiskTests : BlockBackendTests, IDisposable
         );
 
         Assert.Contains("CharacterDevice", exception.Message, StringComparison.Ordinal);
+    }
+
+    private void SetLength(long bytes)
+    {
+        using FileStream file = new(ImagePath, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+        file.SetLength(bytes);
     }
 
     private protected override ChannelBench Open(long sectors = 16384)

@@ -264,6 +264,81 @@ public sealed class BlockDeviceTests
         Assert.Equal(0, bench.Ask(BlockRequestType.In, 8, Sector).Status);
     }
 
+    [Fact]
+    [Clause("block.dev.019")]
+    public void Capacity_Changed_TheDriverIsTold()
+    {
+        FakeBlockBackend backend = new(sectors: 16);
+        using BlockBench bench = new(backend);
+
+        backend.Capacity = 8;
+        backend.CapacityChanged!();
+
+        Assert.Equal(1, bench.Home.ConfigChangeCount);
+        Assert.Equal(8ul, BinaryPrimitives.ReadUInt64LittleEndian(bench.ReadConfig(0, 8)));
+    }
+
+    [Fact]
+    public void Dispose_NobodyListensToTheDiskAnyMore()
+    {
+        FakeBlockBackend backend = new();
+        using (BlockBench bench = new(backend)) { }
+
+        Assert.Null(backend.CapacityChanged);
+    }
+
+    [Fact]
+    [Clause("block.dev.030")]
+    public void Lifetime_DiskThatTells_IsOfferedAndAnswered()
+    {
+        FakeBlockBackend backend = new() { Lifetime = new(3, 11, 4) };
+        using BlockBench bench = new(backend);
+
+        BlockAnswer answer = bench.Ask(BlockRequestType.GetLifetime, 0, 6);
+
+        Assert.True(bench.Home.Lifecycle.Offered.Contains(BlockFeatures.Lifetime));
+        Assert.Equal((0, 7u), (answer.Status, answer.Used));
+        Assert.Equal([3, 0, 11, 0, 4, 0], answer.Data);
+        Assert.Equal(1, bench.Ask(BlockRequestType.GetLifetime, 0, 5).Status);
+    }
+
+    [Theory]
+    [Clause("block.dev.032")]
+    [InlineData(4, 12, 255)]
+    [InlineData(-1, -1, int.MinValue)]
+    public void Lifetime_ReservedValues_BecomeUnknown(int reserved, int wearA, int wearB)
+    {
+        using BlockBench bench = new(new FakeBlockBackend { Lifetime = new(reserved, wearA, wearB) });
+
+        Assert.Equal(new byte[6], bench.Ask(BlockRequestType.GetLifetime, 0, 6).Data);
+    }
+
+    [Fact]
+    public void Lifetime_NotNegotiated_IsUnsupported()
+    {
+        using BlockBench bench = new(
+            new FakeBlockBackend { Lifetime = new(1, 1, 1) },
+            choose: static offered => offered.Without(BlockFeatures.Lifetime)
+        );
+
+        Assert.Equal(2, bench.Ask(BlockRequestType.GetLifetime, 0, 6).Status);
+    }
+
+    [Fact]
+    [Clause("block.dev.021")]
+    public void SecureErase_DiskThatCan_ReachesItAndKnowsNoFlag()
+    {
+        FakeBlockBackend backend = new() { Traits = new() { SecureErase = new(1 << 20, 4096) } };
+        using BlockBench bench = new(backend);
+        BlockConfig config = Wire.Read<BlockConfig>(bench.ReadConfig(0, 96));
+
+        Assert.Equal((2048u, 8u), (config.MaxSecureEraseSectors.Value, config.SecureEraseSectorAlignment.Value));
+        Assert.Equal(0, bench.SendRanges(BlockRequestType.SecureErase, new BlockRangeHeader(8, 8, 0)).Status);
+        Assert.Equal("SecureErase(4096, 4096)", Assert.Single(backend.Calls).ToString());
+        Assert.Equal(2, bench.SendRanges(BlockRequestType.SecureErase, new BlockRangeHeader(8, 8, 1)).Status);
+        Assert.Equal(1, bench.SendRanges(BlockRequestType.SecureErase, new BlockRangeHeader(0, 2049, 0)).Status);
+    }
+
     [Theory]
     [InlineData("123456789012345678901")]
     [InlineData("tab\t")]

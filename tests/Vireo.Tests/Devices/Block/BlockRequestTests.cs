@@ -197,6 +197,7 @@ public abstract class BlockRequestTests : IDisposable
     [InlineData(10)]
     [InlineData(12)]
     [InlineData(14)]
+    [InlineData(17)]
     [InlineData(27)]
     [InlineData(0x8000_0000)]
     [InlineData(uint.MaxValue)]
