@@ -271,9 +271,19 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
         foreach (ushort first in chains)
         {
             // What is neither used nor held was not taken. The state may be older than the crash.
-            int count = inflight.Read(first, room);
-            _outstanding += count;
-            Advance(ref _nextAvailable, ref _availableWrap, count);
+            _outstanding += inflight.Read(first, room);
+        }
+
+        for (int index = 0; index < _outstanding; index++)
+        {
+            // A used descriptor behind the one that would have shown it was never published, and must not be taken for one.
+            ref ushort stale = ref _ring.At<ushort>(_nextAvailable * DescriptorBytes + FlagsOffset);
+            if (PackedFlags.IsUsed(stale, _availableWrap))
+            {
+                stale = PackedFlags.Available(_availableWrap);
+            }
+
+            Advance(ref _nextAvailable, ref _availableWrap, 1);
         }
 
         RequireCall();

@@ -130,6 +130,9 @@ internal sealed unsafe class RingBench : IDisposable
     /// <summary>Stops the device side and starts another one from its state.</summary>
     public void ReplaceDevice() => Device = DeviceQueue.Create(Areas, Device.State, Memory, Variant.Features);
 
+    /// <summary>All that the driver and the device share and what a successor would find, for comparisons and crashes.</summary>
+    public Span<byte> AllBytes => Bytes(new(new(Base), (uint)_allocated));
+
     /// <summary>Sees that nothing was written around the areas of the ring.</summary>
     public void Dispose()
     {
