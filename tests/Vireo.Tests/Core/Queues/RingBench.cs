@@ -48,7 +48,7 @@ internal sealed unsafe class RingBench : IDisposable
         );
         TablesAddress = AllocateGuarded((uint)tableBytes);
         Driver = DriverQueue.Create(Areas, Memory, variant.Features, new IndirectTables(TablesAddress, TableLength));
-        Device = DeviceQueue.Create(Areas, QueueState.Fresh, Memory, variant.Features);
+        Device = CreateDevice(QueueState.Fresh);
     }
 
     public RingVariant Variant { get; }
@@ -128,7 +128,7 @@ internal sealed unsafe class RingBench : IDisposable
     }
 
     /// <summary>Stops the device side and starts another one from its state.</summary>
-    public void ReplaceDevice() => Device = DeviceQueue.Create(Areas, Device.State, Memory, Variant.Features);
+    public void ReplaceDevice() => Device = CreateDevice(Device.State);
 
     /// <summary>All that the driver and the device share and what a successor would find, for comparisons and crashes.</summary>
     public Span<byte> AllBytes => Bytes(new(new(Base), (uint)_allocated));
@@ -142,6 +142,34 @@ internal sealed unsafe class RingBench : IDisposable
         }
 
         _backing.Dispose();
+    }
+
+    private DeviceQueue CreateDevice(QueueState state)
+    {
+        if (!Variant.IsPaged)
+        {
+            return DeviceQueue.Create(Areas, state, Memory, Variant.Features);
+        }
+
+        // As Create does where an area does not lie in one piece.
+        QueueAreas areas = Areas;
+        RingResources resources = new(Memory, Variant.Features, null, null);
+        RingAreas<PagedArea> pages = new(
+            RingLocator.LocatePages(Memory, RingArea.Descriptors(in areas, MemoryAccess.ReadWrite)),
+            RingLocator.LocatePages(
+                Memory,
+                Variant.IsPacked
+                    ? RingArea.DriverEvents(in areas, MemoryAccess.Read)
+                    : RingArea.Available(in areas, MemoryAccess.Read)
+            ),
+            RingLocator.LocatePages(
+                Memory,
+                Variant.IsPacked ? RingArea.DeviceEvents(in areas) : RingArea.Used(in areas)
+            )
+        );
+        return Variant.IsPacked
+            ? new PackedDeviceQueue<PagedArea>(areas.Size, state, in resources, in pages)
+            : new SplitDeviceQueue<PagedArea>(areas.Size, state, in resources, in pages);
     }
 
     private GuestAddress AllocateGuarded(uint lengthBytes)

@@ -5,6 +5,9 @@ namespace Vireo.Tests.Core.Queues;
 /// <summary>One way in which a ring can be negotiated.</summary>
 public sealed record RingVariant(bool IsPacked, ushort Size, bool HasIndirect, bool HasEventIndex, bool IsInOrder)
 {
+    /// <summary>Whether the device looks at the ring page by page, as where its pages lie apart.</summary>
+    public bool IsPaged { get; init; }
+
     public FeatureSet Features =>
         FeatureSet
             .Of(CoreFeature.Version1)
