@@ -9,8 +9,8 @@ namespace Vireo.Core.Memory;
 /// </remarks>
 public sealed class Iotlb : IAddressTranslator
 {
-    /// <summary>How many mappings are kept at most; 32 bytes each.</summary>
-    public const int MappingsMax = 65536;
+    /// <summary>How many mappings are kept at most: twice what the kernel's vhost keeps.</summary>
+    public const int MappingsMax = 4096;
 
     /// <summary>How many different questions are remembered as asked.</summary>
     private const int AskedMax = 1024;

@@ -2,9 +2,10 @@ using Vireo.Core.Contract;
 
 namespace Vireo.Homes.Loopback;
 
-/// <summary>A call that is only counted; the driver looks at the ring when it wants to.</summary>
-internal sealed class CallCounter : ISignal
+/// <summary>A call that is counted, and can be waited for.</summary>
+internal sealed class CallCounter : ISignal, IDisposable
 {
+    private readonly AutoResetEvent _called = new(initialState: false);
     private int _count;
 
     /// <summary>How many calls came.</summary>
@@ -12,6 +13,17 @@ internal sealed class CallCounter : ISignal
     public int Count => Volatile.Read(ref _count);
 
     /// <inheritdoc/>
-    // Full: counted by whichever thread calls; what it published before is seen with the count.
-    public void Notify() => Interlocked.Increment(ref _count);
+    public void Notify()
+    {
+        // Full: counted by whichever thread calls; what it published before is seen with the count.
+        Interlocked.Increment(ref _count);
+        _called.Set();
+    }
+
+    /// <summary>Waits for a call since the last wait.</summary>
+    /// <returns>False when none came in time.</returns>
+    public bool Wait(TimeSpan timeout) => _called.WaitOne(timeout);
+
+    /// <summary>Ends; no device calls any more.</summary>
+    public void Dispose() => _called.Dispose();
 }

@@ -2,13 +2,16 @@ using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
+using Vireo.Homes.Loops;
+using Vireo.Linux.Events;
 
 namespace Vireo.Homes.Loopback;
 
 /// <summary>Joins a device and our own driver role in one process: the test bench of every device.</summary>
 /// <remarks>
-/// Owns the device, the guest memory and the rings. There is no thread: a kick gives the device its turns before it returns, so
-/// that the same calls give the same outcome every time. Used by one thread.
+/// Owns the device, the guest memory and the rings. Unless event loops are given there is no thread: a kick gives the device its
+/// turns before it returns, so that the same calls give the same outcome every time. Used by one thread at a time; with event
+/// loops each queue's driver side may be used by a thread of its own.
 /// <code>
 ///   using LoopbackHome home = LoopbackHome.Open(new EntropyDevice(backend));
 ///   GuestRange buffer = home.Allocate(4096);
@@ -27,28 +30,50 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
     /// <summary>Alignment of buffers unless stated otherwise.</summary>
     private const uint BufferAlignment = 16;
 
+    /// <summary>How long <see cref="Exchange"/> waits for a device on an event loop.</summary>
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(30);
+
     private readonly LoopbackOptions _options;
-    private readonly OwnedMemory _backing;
+
+    /// <summary>Guest memory of our own; null when it was given.</summary>
+    private readonly OwnedMemory? _backing;
+
+    private readonly MemoryRegion _region;
     private readonly MappedMemory _memory;
-    private readonly InlineLoop _loop;
+
+    /// <summary>The loop without a thread; null when event loops run the queues.</summary>
+    private readonly InlineLoop? _inline;
+
     private readonly LoopbackQueue[] _queues;
 
     /// <summary>Bytes of guest memory that were given out.</summary>
     private ulong _allocatedBytes;
 
+    private int _configChangeCount;
+
     private LoopbackHome(VirtioDevice device, LoopbackOptions options)
     {
         _options = options;
-        _backing = new(options.MemoryBytes);
-        _memory = new([_backing.At(new(MemoryBase))]);
-        _loop = new(options.WaitForBackend);
+        if (options.Memory is { } given)
+        {
+            _region = given;
+        }
+        else
+        {
+            _backing = new(options.MemoryBytes);
+            _region = _backing.At(new(MemoryBase));
+        }
+
+        _memory = new([_region]);
+        _inline = options.Loops is null ? new(options.WaitForBackend) : null;
         FeatureSet rings = options.RingFeatures.With(CoreFeature.Version1);
         Lifecycle = new(device, rings);
-        Features = rings | device.OfferedFeatures & (options.DeviceFeatures ?? device.OfferedFeatures);
+        Features =
+            (rings | device.OfferedFeatures & (options.DeviceFeatures ?? device.OfferedFeatures)) & Lifecycle.Offered;
         _queues = new LoopbackQueue[device.Queues.Count];
         for (int index = 0; index < _queues.Length; index++)
         {
-            _queues[index] = Prepare(Math.Min(options.QueueSize, device.Queues[index].SizeMax));
+            _queues[index] = Prepare(index, Math.Min(options.QueueSize, device.Queues[index].SizeMax));
         }
     }
 
@@ -65,7 +90,8 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
     public int QueueCount => _queues.Length;
 
     /// <summary>How many times the device said that its configuration space has changed.</summary>
-    public int ConfigChangeCount { get; private set; }
+    // Acquire: counted on the thread that noticed the change.
+    public int ConfigChangeCount => Volatile.Read(ref _configChangeCount);
 
     /// <summary>Brings a device up: features, memory, rings, DRIVER_OK.</summary>
     /// <param name="device">The device; from here on the home's, which disposes it.</param>
@@ -92,7 +118,7 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
     /// <param name="index">Which queue, below <see cref="QueueCount"/>.</param>
     public DriverQueue Queue(int index) => _queues[index].Driver!;
 
-    /// <summary>Where a ring lies in guest memory, for a driver that means harm.</summary>
+    /// <summary>The ring of a queue in guest memory, for tests that write to it by hand.</summary>
     /// <param name="index">Which queue, below <see cref="QueueCount"/>.</param>
     public QueueAreas Areas(int index) => _queues[index].Areas;
 
@@ -107,20 +133,20 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
     /// <summary>Takes a piece of guest memory; it is never given back.</summary>
     /// <param name="lengthBytes">Length in bytes.</param>
     /// <param name="alignment">What the address is a multiple of; a power of two.</param>
-    /// <returns>The piece, zeroed.</returns>
+    /// <returns>The piece; zeroed, unless the memory was given.</returns>
     /// <exception cref="InvalidOperationException">Guest memory is spent.</exception>
     public GuestRange Allocate(uint lengthBytes, uint alignment = BufferAlignment)
     {
         ulong start = (_allocatedBytes + alignment - 1) / alignment * alignment;
-        if (start + lengthBytes > _options.MemoryBytes)
+        if (start + lengthBytes > _region.LengthBytes)
         {
             throw new InvalidOperationException(
-                $"{lengthBytes} bytes do not fit into what is left of {_options.MemoryBytes} bytes of guest memory"
+                $"{lengthBytes} bytes do not fit into what is left of {_region.LengthBytes} bytes of guest memory"
             );
         }
 
         _allocatedBytes = start + lengthBytes;
-        return new(new(MemoryBase + start), lengthBytes);
+        return new(_region.Address + start, lengthBytes);
     }
 
     /// <summary>Takes a piece of guest memory and fills it.</summary>
@@ -153,7 +179,7 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
             : throw new ArgumentOutOfRangeException(nameof(range), range, "not a piece of guest memory");
     }
 
-    /// <summary>Kicks a queue and gives the device turns until it has no more work.</summary>
+    /// <summary>Kicks a queue; where no event loop runs it, gives the device turns until it has no more work.</summary>
     /// <param name="index">Which queue, below <see cref="QueueCount"/>.</param>
     public void Kick(int index)
     {
@@ -162,7 +188,14 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
     }
 
     /// <summary>Gives the device turns until it has no more work, because something other than a kick gave it some.</summary>
-    public void Run() => _loop.RunUntilIdle();
+    /// <remarks>Event loops give turns by themselves: then this does nothing.</remarks>
+    public void Run() => _inline?.RunUntilIdle();
+
+    /// <summary>Waits until the device has called the driver for a queue since the last wait.</summary>
+    /// <param name="index">Which queue, below <see cref="QueueCount"/>.</param>
+    /// <param name="timeout">How long at most.</param>
+    /// <returns>False when it did not call in that time.</returns>
+    public bool WaitForCall(int index, TimeSpan timeout) => _queues[index].Calls.Wait(timeout);
 
     /// <summary>Sends one buffer through a queue that nothing else is in, and waits for it.</summary>
     /// <param name="index">Which queue, below <see cref="QueueCount"/>.</param>
@@ -183,11 +216,19 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
             Kick(index);
         }
 
-        return queue.TryTake(out DriverCompletion completion)
-            ? completion.WrittenBytes
-            : throw new InvalidOperationException(
-                $"queue {index}: the device did not answer; faults {FaultOf(index)}, {queue.Fault}"
-            );
+        DriverCompletion completion;
+        while (!queue.TryTake(out completion))
+        {
+            bool mayCome = _inline is null && queue.Fault == UsedFault.None && FaultOf(index) == QueueFault.None;
+            if (!mayCome || (queue.TryArmCalls() && !WaitForCall(index, AnswerTimeout)))
+            {
+                throw new InvalidOperationException(
+                    $"queue {index}: the device did not answer; faults {FaultOf(index)}, {queue.Fault}"
+                );
+            }
+        }
+
+        return completion.WrittenBytes;
     }
 
     /// <summary>Stops a queue and says where it stands, as a home does that moves it.</summary>
@@ -196,7 +237,11 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
     public QueueState? StopQueue(int index)
     {
         QueueState? state = Lifecycle.StopQueue(index);
-        _queues[index].Kick.Handler = null;
+        if (_queues[index].Kick is InlineKick kick)
+        {
+            kick.Handler = null;
+        }
+
         return state;
     }
 
@@ -207,6 +252,19 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
     {
         LoopbackQueue queue = _queues[index];
         Lifecycle.StartQueue(new(index, queue.Areas, state, queue.Kick, queue.Calls));
+        Run();
+    }
+
+    /// <summary>Resets one queue, as a driver does with RING_RESET, and enables it again with an empty ring (VIRTIO 1.4 §2.6.1).</summary>
+    /// <param name="index">Which queue, below <see cref="QueueCount"/>.</param>
+    /// <param name="size">Its new size; no larger than the queue was at first.</param>
+    public void ResetQueue(int index, ushort size)
+    {
+        LoopbackQueue queue = _queues[index];
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(size, queue.SizeMax);
+        StopQueue(index);
+        queue.Areas = queue.Areas with { Size = size };
+        StartQueue(index);
         Run();
     }
 
@@ -222,14 +280,20 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
     {
         Lifecycle.Reset();
         Lifecycle.Device.Dispose();
-        _backing.Dispose();
+        foreach (LoopbackQueue? queue in _queues)
+        {
+            queue?.Dispose();
+        }
+
+        _backing?.Dispose();
     }
 
     /// <inheritdoc/>
-    IQueueLoop IDeviceHost.LoopFor(int queueIndex) => _loop;
+    IQueueLoop IDeviceHost.LoopFor(int queueIndex) => _queues[queueIndex].Loop;
 
     /// <inheritdoc/>
-    void IDeviceHost.NotifyConfigChanged() => ConfigChangeCount++;
+    // Full: any thread may say so.
+    void IDeviceHost.NotifyConfigChanged() => Interlocked.Increment(ref _configChangeCount);
 
     /// <inheritdoc/>
     void IDeviceHost.ReportFault(int queueIndex, QueueFault fault)
@@ -242,7 +306,7 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
     void IDeviceHost.ReportLoss(string reason) => Lifecycle.MarkNeedsReset();
 
     /// <summary>Takes the memory of a ring.</summary>
-    private LoopbackQueue Prepare(ushort size)
+    private LoopbackQueue Prepare(int index, ushort size)
     {
         GuestAddress descriptors = AllocateArea(SplitRing.DescriptorBytes(size));
         GuestAddress driver = AllocateArea(SplitRing.AvailableBytes(size));
@@ -254,7 +318,10 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
             tables = new(AllocateArea((int)bytes), _options.IndirectTableLength);
         }
 
-        return new(new(size, descriptors, driver, device), tables, new(_loop), new());
+        QueueAreas areas = new(size, descriptors, driver, device);
+        return _inline is not null
+            ? new(areas, tables, _inline, new InlineKick(_inline))
+            : new(areas, tables, new QueueLoop(_options.Loops![index]), new EventFdSignal(EventFd.Create()));
     }
 
     private GuestAddress AllocateArea(int bytes) => Allocate((uint)bytes, RingAlignment).Address;
@@ -271,12 +338,17 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
 
         for (int index = 0; index < _queues.Length; index++)
         {
-            LoopbackQueue queue = _queues[index];
-            queue.Driver = DriverQueue.Create(queue.Areas, _memory, Features, queue.Tables);
-            queue.Fault = QueueFault.None;
-            Lifecycle.StartQueue(new(index, queue.Areas, QueueState.Fresh, queue.Kick, queue.Calls));
+            StartQueue(index);
         }
 
         Run();
+    }
+
+    private void StartQueue(int index)
+    {
+        LoopbackQueue queue = _queues[index];
+        queue.Driver = DriverQueue.Create(queue.Areas, _memory, Features, queue.Tables);
+        queue.Fault = QueueFault.None;
+        Lifecycle.StartQueue(new(index, queue.Areas, QueueState.Fresh, queue.Kick, queue.Calls));
     }
 }

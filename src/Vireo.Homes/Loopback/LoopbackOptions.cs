@@ -1,4 +1,6 @@
+using Vireo.Core.Memory;
 using Vireo.Core.Spec;
+using Vireo.Linux.Events;
 
 namespace Vireo.Homes.Loopback;
 
@@ -31,6 +33,15 @@ public sealed record LoopbackOptions
 
     /// <summary>Guest memory in bytes, rings included; it takes room only where it is used.</summary>
     public ulong MemoryBytes { get; init; } = UsualMemoryBytes;
+
+    /// <summary>Guest memory to use in place of own memory: a file that others map too, for example. Stays the caller's.</summary>
+    public MemoryRegion? Memory { get; init; }
+
+    /// <summary>
+    /// The event loops that run the queues, queue i on loop i of the group; null runs them within the driver's own calls. Stays
+    /// the caller's.
+    /// </summary>
+    public EventLoopGroup? Loops { get; init; }
 
     /// <summary>
     /// Called while a queue that is being stopped waits for requests in flight: lets a backend make progress. Null where a

@@ -119,13 +119,15 @@ public sealed class IotlbTests
     [Fact]
     public void TryMap_TableFull_DropsTheOthers()
     {
-        // One call of many neighbours would be one mapping to a caller; here each is its own.
-        for (ulong page = 0; page < 2 * 300; page += 2)
+        for (ulong page = 0; page < Iotlb.MappingsMax; page++)
         {
-            Map(page << 12, 0x1000, page << 12);
+            Map(page << 12, 0x1000, page << 13);
         }
 
-        Assert.Equal(300, _iotlb.Count);
+        Assert.Equal(Iotlb.MappingsMax, _iotlb.Count);
+        Map(ulong.MaxValue - 0xfff, 0x1000, 0);
+        Assert.Equal(1, _iotlb.Count);
+        AssertMapped(ulong.MaxValue - 0xfff, 0, 0x1000);
         _iotlb.Clear();
         Assert.Equal(0, _iotlb.Count);
     }
