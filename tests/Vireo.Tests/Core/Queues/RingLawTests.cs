@@ -291,6 +291,7 @@ public abstract class RingLawTests
 
     [Theory]
     [MemberData(nameof(Combinations))]
+    [Clause("packed-queue.drv.004")]
     public void NotificationData_NamesTheNextEntryNotYetAvailable(bool indirect, bool eventIndex, bool inOrder)
     {
         foreach (RingVariant variant in VariantsOf(indirect, eventIndex, inOrder))

@@ -3,6 +3,7 @@ using Vireo.Core.Queues;
 using Vireo.Core.Spec;
 using Vireo.Devices.Entropy;
 using Vireo.Homes.Loopback;
+using Vireo.Linux.Events;
 using Vireo.Tests.Fakes;
 
 namespace Vireo.Tests.Homes.Loopback;
@@ -84,6 +85,89 @@ public sealed class LoopbackHomeTests
         Assert.Equal(16u, home.Exchange(0, [], [home.Allocate(16)]));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    [Clause("split-queue.dev.003", "packed-queue.dev.004")]
+    public void Exchange_ReadableAndWritable_LeavesTheReadablePartAsItIs(bool isPacked)
+    {
+        using var home = LoopbackHome.Open(new EntropyDevice(new CountingEntropy()), Layout(isPacked));
+        GuestRange readable = home.Allocate(64);
+        home.Bytes(readable).Fill(0x77);
+
+        Assert.Equal(32u, home.Exchange(0, [readable], [home.Allocate(32)]));
+
+        Assert.Equal(-1, home.Bytes(readable).IndexOfAnyExcept((byte)0x77));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    [Clause("core.dev.011", "core.dev.012", "core.dev.013")]
+    public void ResetQueue_WithBuffersAvailable_ForgetsThemAndTakesTheNewSize(bool isPacked)
+    {
+        using var home = LoopbackHome.Open(new EntropyDevice(new CountingEntropy()), Layout(isPacked));
+        GuestRange untouched = home.Allocate(16);
+        home.Exchange(0, [], [home.Allocate(16)]);
+        home.StopQueue(0);
+        Assert.True(home.Queue(0).TryAdd([], [untouched], tag: 1));
+        home.Queue(0).Publish();
+        int calls = home.CallCount(0);
+
+        home.ResetQueue(0, 4);
+
+        Assert.Equal(calls, home.CallCount(0));
+        Assert.Equal(-1, home.Bytes(untouched).IndexOfAnyExcept((byte)0));
+        Assert.Equal(4, home.Queue(0).Size);
+        for (int round = 0; round < 10; round++)
+        {
+            Assert.Equal(16u, home.Exchange(0, [], [home.Allocate(16)]));
+        }
+
+        Assert.Equal((ushort)(isPacked ? 2 : 10), home.StopQueue(0)!.Value.AvailableIndex);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Open_WithEventLoops_ExchangesAcrossThreads(bool isPacked)
+    {
+        using var loops = EventLoopGroup.Start(1);
+        using var home = LoopbackHome.Open(
+            new EntropyDevice(new CountingEntropy()),
+            Layout(isPacked) with
+            {
+                Loops = loops,
+            }
+        );
+        GuestRange buffer = home.Allocate(8);
+        for (int round = 0; round < 1000; round++)
+        {
+            Assert.Equal(8u, home.Exchange(0, [], [buffer]));
+            Assert.Equal(unchecked((byte)(8 * round)), home.Bytes(buffer)[0]);
+        }
+
+        Assert.True(home.CallCount(0) > 0);
+        QueueState? state = home.StopQueue(0);
+        home.ResumeQueue(0, state!.Value);
+        Assert.Equal(8u, home.Exchange(0, [], [buffer]));
+    }
+
+    [Fact]
+    public void Open_WithEventLoops_ReportsAFault()
+    {
+        using var loops = EventLoopGroup.Start(1);
+        using var home = LoopbackHome.Open(new EntropyDevice(new CountingEntropy()), new() { Loops = loops });
+        home.Queue(0).TryAdd([], [new(new(0x1000), 16)], tag: 1);
+        home.Queue(0).Publish();
+
+        home.Kick(0);
+
+        Assert.True(SpinWait.SpinUntil(() => home.FaultOf(0) == QueueFault.BadAddress, TimeSpan.FromSeconds(30)));
+        home.Restart();
+        Assert.Equal(16u, home.Exchange(0, [], [home.Allocate(16)]));
+    }
+
     [Fact]
     public void StopQueue_ThenResume_GoesOnWhereItStopped()
     {
@@ -103,6 +187,14 @@ public sealed class LoopbackHomeTests
         Assert.True(home.Queue(0).TryTake(out DriverCompletion completion));
         Assert.Equal(7ul, completion.Tag);
     }
+
+    private static LoopbackOptions Layout(bool isPacked) =>
+        new()
+        {
+            RingFeatures = FeatureSet
+                .Of(CoreFeature.IndirectDescriptors, CoreFeature.EventIndex, CoreFeature.RingReset)
+                .WithIf(CoreFeature.RingPacked, isPacked),
+        };
 
     private static byte[] ExpectedBytes(int count)
     {
