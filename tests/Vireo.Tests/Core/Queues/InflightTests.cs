@@ -94,13 +94,33 @@ public sealed class InflightTests
         Assert.Throws<RingException>(() => Open(region with { Address = region.Address + 4 }));
         bench.At<Le16>(memory.Address + 8) = 2;
         Assert.Throws<RingException>(() => Open(region));
-        bench.At<Le16>(memory.Address + 8) = 1;
-        bench.At<Le16>(memory.Address + 10) = 3;
-        Assert.Throws<RingException>(() => Open(region));
         bench.At<Le16>(memory.Address + 8) = 0;
         Open(region);
         Assert.Equal(1, bench.At<Le16>(memory.Address + 8).Value);
         Assert.Equal(4, bench.At<Le16>(memory.Address + 10).Value);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Create_RegionOfAQueueOfAnotherSize_BeginsAnew(bool isPacked)
+    {
+        using CrashingPair pair = new(new(isPacked, 4, true, false, false), seed: 1);
+        pair.Take(3);
+        pair.Bench.At<Le16>(pair.RegionRange.Address + 10) = 3;
+
+        var queue = DeviceQueue.Create(
+            pair.Bench.Areas,
+            QueueState.Fresh,
+            pair.Bench.Memory,
+            pair.Bench.Variant.Features,
+            RegionAt(pair.Bench, pair.RegionRange)
+        );
+
+        Assert.Equal(4, pair.Bench.At<Le16>(pair.RegionRange.Address + 10).Value);
+        // Nothing is inherited: the chains are taken from the ring, where they still stand.
+        Assert.Equal(QueueState.Fresh, queue.State);
+        Assert.True(queue.TryPop(out _));
     }
 
     [Theory]
