@@ -80,10 +80,11 @@ public sealed class BlockDevice : EmulatedDevice
                 .WithIf(BlockFeatures.SizeMax, _options.SegmentBytesMax > 0)
                 .WithIf(BlockFeatures.ReadOnly, traits.IsReadOnly)
                 .WithIf(BlockFeatures.MultiQueue, _options.QueueCount > 1)
-                .WithIf(BlockFeatures.Discard, traits.Discard is not null && !traits.IsReadOnly)
+                .WithIf(BlockFeatures.Discard, traits.Discard is not null && !traits.IsReadOnly && !IsHostManaged)
                 .WithIf(BlockFeatures.WriteZeroes, traits.WriteZeroes is not null && !traits.IsReadOnly)
                 .WithIf(BlockFeatures.SecureErase, traits.SecureErase is not null && !traits.IsReadOnly)
-                .WithIf(BlockFeatures.Lifetime, _backend.Lifetime is not null);
+                .WithIf(BlockFeatures.Lifetime, _backend.Lifetime is not null)
+                .WithIf(BlockFeatures.Zoned, _backend.Zones is not null);
         }
     }
 
@@ -102,6 +103,19 @@ public sealed class BlockDevice : EmulatedDevice
     /// <summary>Whether the driver accepted a feature.</summary>
     internal bool HasFeature(int feature) => Features.Contains(feature);
 
+    /// <summary>The largest zone append in sectors; 0 when there is none (VIRTIO 1.4 §5.2.5.2).</summary>
+    internal uint AppendSectorsMax
+    {
+        get
+        {
+            uint sectors = _backend.Zones?.Traits.AppendSectorsMax ?? 0;
+            long byFraming = (long)_options.SegmentsMax * _options.SegmentBytesMax / SectorBytes;
+            return byFraming == 0 ? sectors : (uint)Math.Min(sectors, byFraming);
+        }
+    }
+
+    private bool IsHostManaged => _backend.Zones is { Traits.Model: BlockZoneModel.HostManaged };
+
     /// <summary>What a queue has done. Any thread.</summary>
     /// <param name="queueIndex">Which queue, below the number of queues.</param>
     public BlockQueueStatistics StatisticsOf(int queueIndex) => _statistics[queueIndex];
@@ -109,6 +123,11 @@ public sealed class BlockDevice : EmulatedDevice
     /// <inheritdoc/>
     public override void Accept(FeatureSet features)
     {
+        if (IsHostManaged && !features.Contains(BlockFeatures.Zoned))
+        {
+            throw new DeviceException("a host-managed zoned disk needs a driver that accepts ZONED");
+        }
+
         var cacheFeatures = FeatureSet.Of(BlockFeatures.Flush, BlockFeatures.ConfigWriteback);
         bool isOther = (features & cacheFeatures) != (Features & cacheFeatures);
         base.Accept(features);
@@ -274,8 +293,26 @@ public sealed class BlockDevice : EmulatedDevice
             config.SecureEraseSectorAlignment = (uint)(erase.AlignmentBytes / SectorBytes);
         }
 
+        if (_backend.Zones is { } zones && (Features.IsEmpty || HasFeature(BlockFeatures.Zoned)))
+        {
+            config.Zoned = MakeZonedConfig(zones.Traits);
+        }
+
         return config;
     }
+
+    private BlockZonedConfig MakeZonedConfig(BlockZoneTraits zones) =>
+        zones.Model == BlockZoneModel.None
+            ? default
+            : new()
+            {
+                ZoneSectors = zones.ZoneSectors,
+                MaxOpenZones = zones.OpenZonesMax,
+                MaxActiveZones = zones.ActiveZonesMax,
+                MaxAppendSectors = AppendSectorsMax,
+                WriteGranularity = zones.WriteGranularityBytes,
+                Model = (byte)zones.Model,
+            };
 
     /// <summary>The geometry of a disk that never had one: 16 heads, 63 sectors, as many cylinders as there are room for.</summary>
     private static void SetGeometry(ref BlockConfig config, long sectors)

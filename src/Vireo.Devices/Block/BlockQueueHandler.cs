@@ -17,7 +17,7 @@ namespace Vireo.Devices.Block;
 /// disk. How the driver cut the request into buffers does not matter (§2.7.4).
 /// </para>
 /// </remarks>
-internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
+internal sealed partial class BlockQueueHandler : QueueHandler, IBlockCompletions
 {
     private const int SectorBytes = BlockDevice.SectorBytes;
 
@@ -35,6 +35,9 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
     private readonly bool _hasWriteZeroes;
     private readonly bool _hasSecureErase;
     private readonly bool _hasLifetime;
+
+    /// <summary>The zones; null unless the driver accepted them.</summary>
+    private readonly IBlockZones? _zones;
 
     /// <summary>One per head.</summary>
     private BlockRequest[] _requests = [];
@@ -54,6 +57,7 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
         _hasWriteZeroes = device.HasFeature(BlockFeatures.WriteZeroes);
         _hasSecureErase = device.HasFeature(BlockFeatures.SecureErase);
         _hasLifetime = device.HasFeature(BlockFeatures.Lifetime);
+        _zones = device.HasFeature(BlockFeatures.Zoned) ? device.Backend.Zones : null;
     }
 
     /// <inheritdoc/>
@@ -130,6 +134,9 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
             case BlockRequestType.GetId:
                 GetId(ref request, in chain);
                 break;
+            case >= BlockRequestType.ZoneAppend and <= BlockRequestType.ZoneResetAll when _zones is not null:
+                HandleZone(ref request, in chain, reader, header.Sector);
+                break;
             case BlockRequestType.GetLifetime when _hasLifetime:
                 GetLifetime(ref request, in chain);
                 break;
@@ -149,6 +156,10 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
         {
             BlockResult.Done => BlockStatus.Ok,
             BlockResult.Unsupported => BlockStatus.Unsupported,
+            BlockResult.ZoneInvalid => BlockStatus.ZoneInvalid,
+            BlockResult.ZoneUnaligned => BlockStatus.ZoneUnaligned,
+            BlockResult.ZoneOpenLimit => BlockStatus.ZoneOpenLimit,
+            BlockResult.ZoneActiveLimit => BlockStatus.ZoneActiveLimit,
             _ => BlockStatus.IoError,
         };
 
@@ -388,9 +399,7 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
     private void Finish(ref BlockRequest request, BlockStatus status)
     {
         bool isOk = status == BlockStatus.Ok;
-        bool fillsBuffers =
-            request.Type is BlockRequestType.In or BlockRequestType.GetId or BlockRequestType.GetLifetime;
-        uint written = isOk && fillsBuffers ? request.DataBytes : 0;
+        uint written = isOk ? WrittenBytes(ref request) : 0;
         _pool.Return(request.Data);
         request.Data = default;
         if (request.Ranges is { } ranges)
@@ -402,8 +411,20 @@ internal sealed class BlockQueueHandler : QueueHandler, IBlockCompletions
         _statistics.Add(
             status,
             isOk && request.Type == BlockRequestType.In ? request.DataBytes : 0,
-            isOk && request.Type == BlockRequestType.Out ? request.DataBytes : 0
+            isOk && request.Type is BlockRequestType.Out or BlockRequestType.ZoneAppend ? request.DataBytes : 0
         );
         Complete(request.Head, request.Answer(status, written));
     }
+
+    /// <summary>How many bytes from the start of the writable part a request that was done has written.</summary>
+    private uint WrittenBytes(ref BlockRequest request) =>
+        request.Type switch
+        {
+            BlockRequestType.In
+            or BlockRequestType.GetId
+            or BlockRequestType.GetLifetime
+            or BlockRequestType.ZoneReport => request.DataBytes,
+            BlockRequestType.ZoneAppend => WriteAppendSector(ref request),
+            _ => 0,
+        };
 }

@@ -43,6 +43,9 @@ internal struct BlockRequest
     /// <summary>Where the data lies; leased from the pool.</summary>
     public ArraySegment<Segment> Data;
 
+    /// <summary>Where the sector of a zone append is written: eight bytes in front of the status; in the same lease as the data.</summary>
+    public ArraySegment<Segment> AppendSector;
+
     /// <summary>The ranges of a discard or write zeroes request; leased.</summary>
     public BlockRange[]? Ranges;
 

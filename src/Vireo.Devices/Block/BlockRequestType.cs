@@ -26,4 +26,25 @@ internal enum BlockRequestType : uint
 
     /// <summary>Forget ranges and every copy of them.</summary>
     SecureErase = 14,
+
+    /// <summary>Write at the write pointer of a zone.</summary>
+    ZoneAppend = 15,
+
+    /// <summary>Tell of zones.</summary>
+    ZoneReport = 16,
+
+    /// <summary>Open a zone.</summary>
+    ZoneOpen = 18,
+
+    /// <summary>Close a zone.</summary>
+    ZoneClose = 20,
+
+    /// <summary>Make a zone full.</summary>
+    ZoneFinish = 22,
+
+    /// <summary>Make a zone empty.</summary>
+    ZoneReset = 24,
+
+    /// <summary>Make all zones empty.</summary>
+    ZoneResetAll = 26,
 }

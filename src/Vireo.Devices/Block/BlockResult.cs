@@ -14,4 +14,16 @@ public enum BlockResult
 
     /// <summary>The storage does not do this.</summary>
     Unsupported,
+
+    /// <summary>The zone does not allow it.</summary>
+    ZoneInvalid,
+
+    /// <summary>A write to a sequential zone did not begin at its write pointer, or did not end on the granularity.</summary>
+    ZoneUnaligned,
+
+    /// <summary>Too many zones would be open.</summary>
+    ZoneOpenLimit,
+
+    /// <summary>Too many zones would be active.</summary>
+    ZoneActiveLimit,
 }

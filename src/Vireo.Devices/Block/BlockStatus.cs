@@ -11,4 +11,16 @@ internal enum BlockStatus : byte
 
     /// <summary>The device does not know this request, or was not asked to offer it.</summary>
     Unsupported = 2,
+
+    /// <summary>The zone does not allow it.</summary>
+    ZoneInvalid = 3,
+
+    /// <summary>A write to a sequential zone is not where it has to be.</summary>
+    ZoneUnaligned = 4,
+
+    /// <summary>Too many zones would be open.</summary>
+    ZoneOpenLimit = 5,
+
+    /// <summary>Too many zones would be active.</summary>
+    ZoneActiveLimit = 6,
 }

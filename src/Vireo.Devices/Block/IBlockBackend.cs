@@ -16,6 +16,9 @@ public interface IBlockBackend
     /// <summary>How worn the disk is; null, always or never, when the host does not tell.</summary>
     BlockLifetime? Lifetime { get; }
 
+    /// <summary>The zones of the disk; null, always or never, when it has none.</summary>
+    IBlockZones? Zones { get; }
+
     /// <summary>Makes the way to the disk for one queue that is about to run.</summary>
     /// <param name="queueIndex">Which queue; the channel works on that queue's loop.</param>
     /// <param name="tagCount">How many requests there are at once: their tags are below it.</param>

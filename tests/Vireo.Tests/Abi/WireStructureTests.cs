@@ -26,6 +26,8 @@ public sealed class WireStructureTests
         ["Vireo.Core.Queues.SplitInflightLog+Entry"] = "vhost-user describes it in words",
         ["Vireo.Devices.Block.BlockConfig"] = "the zoned part came with Linux 6.3",
         ["Vireo.Devices.Block.BlockLifetimeHeader"] = "no header has it",
+        ["Vireo.Devices.Block.BlockZoneReportHeader"] = "came with Linux 6.3",
+        ["Vireo.Devices.Block.BlockZoneDescriptor"] = "came with Linux 6.3",
         ["Vireo.Devices.Block.BlockZonedConfig"] = "came with Linux 6.3",
     };
 

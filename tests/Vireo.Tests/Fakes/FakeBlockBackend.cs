@@ -22,6 +22,8 @@ internal sealed class FakeBlockBackend : IBlockBackend
 
     public BlockLifetime? Lifetime { get; set; }
 
+    public IBlockZones? Zones => null;
+
     public byte[] Disk { get; set; }
 
     /// <summary>Unless set, the size of <see cref="Disk"/>.</summary>

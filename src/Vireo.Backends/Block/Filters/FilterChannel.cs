@@ -53,7 +53,7 @@ internal abstract class FilterChannel : IBlockChannel, IBlockCompletions
     /// <summary>A request was made.</summary>
     private protected abstract void Begin(in ChannelCall call);
 
-    private static long LengthOf(ArraySegment<Segment> segments)
+    private protected static long LengthOf(ArraySegment<Segment> segments)
     {
         long length = 0;
         foreach (ref readonly Segment segment in segments.AsSpan())

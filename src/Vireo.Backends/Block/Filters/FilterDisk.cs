@@ -12,7 +12,7 @@ public abstract class FilterDisk : IBlockBackend
     }
 
     /// <inheritdoc/>
-    public BlockTraits Traits => Inner.Traits;
+    public virtual BlockTraits Traits => Inner.Traits;
 
     /// <inheritdoc/>
     public long CapacitySectors => Inner.CapacitySectors;
@@ -26,6 +26,10 @@ public abstract class FilterDisk : IBlockBackend
 
     /// <inheritdoc/>
     public BlockLifetime? Lifetime => Inner.Lifetime;
+
+    /// <inheritdoc/>
+    /// <remarks>Zones are put in front of all other filters.</remarks>
+    public virtual IBlockZones? Zones => null;
 
     /// <summary>The disk behind this one; stays its owner's.</summary>
     private protected IBlockBackend Inner { get; }

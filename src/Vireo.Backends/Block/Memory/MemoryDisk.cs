@@ -52,6 +52,9 @@ public sealed class MemoryDisk : IBlockBackend, IDisposable
     public BlockLifetime? Lifetime => null;
 
     /// <inheritdoc/>
+    public IBlockZones? Zones => null;
+
+    /// <inheritdoc/>
     public IBlockChannel OpenChannel(int queueIndex, int tagCount, IBlockCompletions completions) =>
         new MemoryChannel(_mapping, completions);
 

@@ -43,6 +43,9 @@ public sealed class NullDisk : IBlockBackend
     public BlockLifetime? Lifetime => null;
 
     /// <inheritdoc/>
+    public IBlockZones? Zones => null;
+
+    /// <inheritdoc/>
     public IBlockChannel OpenChannel(int queueIndex, int tagCount, IBlockCompletions completions) =>
         new NullChannel(completions, _zeroesReads);
 }

@@ -80,6 +80,9 @@ public sealed class RawDisk : IBlockBackend, IDisposable
     /// <inheritdoc/>
     public BlockLifetime? Lifetime { get; }
 
+    /// <inheritdoc/>
+    public IBlockZones? Zones => null;
+
     /// <summary>Which engine was chosen, and why not the better one; for people.</summary>
     public string EngineDescription { get; }
 
