@@ -84,10 +84,9 @@ internal sealed class QueueTask : LoopTask, ILoopWatcher, IDisposable
     /// <inheritdoc/>
     void ILoopWatcher.OnEvents(LoopWatch watch, LoopEvents events)
     {
-        EventFd descriptor = ((EventFdSignal)_kick!).Descriptor;
-        if (descriptor.IsPipe)
+        if (_kick is EventFdSignal { Descriptor: { IsPipe: true } pipe })
         {
-            descriptor.TryDrain();
+            pipe.TryDrain();
         }
 
         Activate();
@@ -115,12 +114,12 @@ internal sealed class QueueTask : LoopTask, ILoopWatcher, IDisposable
         {
             case null:
                 break;
-            case LoopSignal signal:
-                signal.Attach(this);
+            case LoopSignal local:
+                local.Attach(this);
                 break;
-            case EventFdSignal { Descriptor: EventFd descriptor }:
+            case IDescriptorSignal signal:
                 // Told once per signal, an eventfd needs no read at all. A pipe has to be emptied, or it would fill up.
-                _watch = _loop.Watch(descriptor.Handle, LoopEvents.Readable | LoopEvents.EdgeTriggered, this);
+                _watch = _loop.Watch(signal.Handle, LoopEvents.Readable | LoopEvents.EdgeTriggered, this);
                 break;
             default:
                 throw new ArgumentException($"a loop cannot wait for a kick of type {_kick.GetType().Name}");
