@@ -1,7 +1,7 @@
 namespace Vireo.Devices.Block;
 
 /// <summary>The last byte of a request, which the device writes (VIRTIO 1.4 §5.2.6).</summary>
-internal enum BlockStatus : byte
+public enum BlockStatus : byte
 {
     /// <summary>Done.</summary>
     Ok = 0,
