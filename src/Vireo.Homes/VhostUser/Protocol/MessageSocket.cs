@@ -104,13 +104,21 @@ internal sealed class MessageSocket : IDisposable
     /// <param name="descriptor">A descriptor to go with it, or null; stays the caller's.</param>
     /// <returns>False when the peer has closed the connection.</returns>
     /// <exception cref="ProtocolException">The peer does not read.</exception>
-    public bool Send(MessageHeader header, ReadOnlySpan<byte> payload, SafeHandle? descriptor = null)
+    public bool Send(MessageHeader header, ReadOnlySpan<byte> payload, SafeHandle? descriptor = null) =>
+        Send(header, payload, descriptor is null ? [] : [descriptor]);
+
+    /// <summary>Sends a message with several descriptors.</summary>
+    /// <param name="header">The header, but for the length.</param>
+    /// <param name="payload">The payload.</param>
+    /// <param name="descriptors">The descriptors to go with it; they stay the caller's.</param>
+    /// <returns>False when the peer has closed the connection.</returns>
+    /// <exception cref="ProtocolException">The peer does not read.</exception>
+    public bool Send(MessageHeader header, ReadOnlySpan<byte> payload, ReadOnlySpan<SafeHandle> descriptors)
     {
         Span<byte> bytes = stackalloc byte[_header.Length + payload.Length];
         header.PayloadBytes = (uint)payload.Length;
         Wire.Write(bytes, in header);
         payload.CopyTo(bytes[_header.Length..]);
-        ReadOnlySpan<SafeHandle> descriptors = descriptor is null ? [] : [descriptor];
         return _channel.Send(bytes, descriptors) switch
         {
             SendOutcome.Sent => true,

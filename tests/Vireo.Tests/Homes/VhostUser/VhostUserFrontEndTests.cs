@@ -1,0 +1,314 @@
+using Vireo.Core.Contract;
+using Vireo.Core.Queues;
+using Vireo.Core.Spec;
+using Vireo.Homes.VhostUser;
+using Vireo.Homes.VhostUser.Protocol;
+using Vireo.Linux.Memory;
+
+namespace Vireo.Tests.Homes.VhostUser;
+
+/// <summary>The front-end against back-ends that do not keep to the rules.</summary>
+public sealed class VhostUserFrontEndTests
+{
+    private static readonly VhostUserFrontEndOptions Impatient = new()
+    {
+        ReplyTimeout = TimeSpan.FromMilliseconds(300),
+    };
+
+    [Fact]
+    public void Over_BackEndThatBehaves_LearnsWhatItOffers()
+    {
+        using ScriptedBackEnd backEnd = new(static (_, _) => false);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer);
+
+        Assert.Equal(FeatureSet.Of(CoreFeature.Version1), frontEnd.OfferedFeatures);
+        Assert.True(frontEnd.HasProtocolFeatures);
+        Assert.Equal(1, frontEnd.ReadQueueCount());
+        Assert.Equal(DeviceStatus.None, frontEnd.ReadStatus());
+        Assert.True(frontEnd.IsConnected);
+    }
+
+    [Fact]
+    public void Over_BackEndWithoutProtocolFeatures_AsksForNone()
+    {
+        using ScriptedBackEnd backEnd = new(
+            static (self, request) =>
+            {
+                if (request == FrontEndRequest.GetFeatures)
+                {
+                    self.Reply(request, FeatureSet.Of(CoreFeature.Version1).Low);
+                    return true;
+                }
+
+                return false;
+            }
+        );
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer);
+
+        frontEnd.AcceptFeatures(FeatureSet.Of(CoreFeature.Version1));
+
+        Assert.Null(frontEnd.ReadQueueCount());
+        Assert.False(frontEnd.TryResetDevice());
+        Assert.DoesNotContain(FrontEndRequest.GetProtocolFeatures, backEnd.Requests);
+        Assert.Throws<DeviceException>(() => frontEnd.ReadConfig(new byte[8]));
+    }
+
+    [Fact]
+    public void Ask_NoAnswer_EndsTheConnectionInTime()
+    {
+        using ScriptedBackEnd backEnd = new(static (_, request) => request == FrontEndRequest.GetFeatures);
+
+        DeviceException exception = Assert.Throws<DeviceException>(() =>
+            VhostUserFrontEnd.Over(backEnd.Peer, Impatient)
+        );
+
+        Assert.Contains("did not answer", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Ask_AnswerThatTrickles_EndsTheConnectionInTime()
+    {
+        using ScriptedBackEnd backEnd = new(
+            static (self, request) =>
+            {
+                // Header and half of the number, and then nothing more.
+                bool isAsked = request == FrontEndRequest.GetFeatures;
+                if (isAsked)
+                {
+                    self.Send((uint)request, MessageFlags.Version | MessageFlags.Reply, 8, new byte[4]);
+                }
+
+                return isAsked;
+            }
+        );
+
+        Assert.Throws<DeviceException>(() => VhostUserFrontEnd.Over(backEnd.Peer, Impatient));
+    }
+
+    [Theory]
+    [InlineData(1, 5, 4, 4)] // shorter than a number
+    [InlineData(1, 5, 16, 16)] // longer than a number
+    [InlineData(2, 5, 8, 8)] // the answer to something else
+    [InlineData(1, 1, 8, 8)] // not marked as an answer
+    [InlineData(1, 4, 8, 8)] // without a version
+    [InlineData(1, 5, 0x7fffffff, 0)] // longer than any message
+    public void Ask_WrongAnswer_EndsTheConnection(uint request, uint flags, uint statedBytes, int payloadBytes)
+    {
+        using ScriptedBackEnd backEnd = new(
+            (self, received) =>
+            {
+                if (received != FrontEndRequest.GetFeatures)
+                {
+                    return false;
+                }
+
+                self.Send(request, (MessageFlags)flags, statedBytes, new byte[payloadBytes]);
+                return true;
+            }
+        );
+
+        Assert.Throws<DeviceException>(() => VhostUserFrontEnd.Over(backEnd.Peer, Impatient));
+    }
+
+    [Fact]
+    public void Ask_BackEndHangsUp_Throws()
+    {
+        using ScriptedBackEnd backEnd = new(
+            static (self, _) =>
+            {
+                self.Close();
+                return true;
+            }
+        );
+
+        Assert.Throws<DeviceException>(() => VhostUserFrontEnd.Over(backEnd.Peer, Impatient));
+    }
+
+    [Theory]
+    [InlineData(0ul)]
+    [InlineData(257ul)]
+    [InlineData(ulong.MaxValue)]
+    public void ReadQueueCount_Impossible_EndsTheConnection(ulong count)
+    {
+        using ScriptedBackEnd backEnd = Answering(FrontEndRequest.GetQueueCount, count);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+
+        Assert.Throws<DeviceException>(() => frontEnd.ReadQueueCount());
+        Assert.False(frontEnd.IsConnected);
+        Assert.Throws<DeviceException>(() => frontEnd.AcceptFeatures(FeatureSet.Empty));
+    }
+
+    [Fact]
+    public void ReadStatus_MoreThanAByte_EndsTheConnection()
+    {
+        using ScriptedBackEnd backEnd = Answering(FrontEndRequest.GetStatus, 0x100);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+
+        Assert.Throws<DeviceException>(() => frontEnd.ReadStatus());
+    }
+
+    [Fact]
+    public void Send_Refused_ThrowsAndTheConnectionLives()
+    {
+        using ScriptedBackEnd backEnd = Answering(FrontEndRequest.SetFeatures, 1);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+
+        Assert.Throws<DeviceException>(() => frontEnd.AcceptFeatures(FeatureSet.Of(CoreFeature.Version1)));
+        Assert.True(frontEnd.IsConnected);
+    }
+
+    [Fact]
+    public void ReadConfig_EmptyAnswer_IsARefusal()
+    {
+        using ScriptedBackEnd backEnd = new(
+            static (self, request) =>
+            {
+                if (request == FrontEndRequest.GetConfig)
+                {
+                    self.Reply(request, []);
+                    return true;
+                }
+
+                return false;
+            }
+        );
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+
+        Assert.Throws<DeviceException>(() => frontEnd.ReadConfig(new byte[8]));
+        Assert.True(frontEnd.IsConnected);
+    }
+
+    [Fact]
+    public void ReadConfig_OtherLength_EndsTheConnection()
+    {
+        using ScriptedBackEnd backEnd = new(
+            static (self, request) =>
+            {
+                if (request == FrontEndRequest.GetConfig)
+                {
+                    self.Reply(request, new byte[300]);
+                    return true;
+                }
+
+                return false;
+            }
+        );
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+
+        Assert.Throws<DeviceException>(() => frontEnd.ReadConfig(new byte[8]));
+        Assert.False(frontEnd.IsConnected);
+    }
+
+    [Theory]
+    [InlineData(8192ul, 0ul, true)] // longer than the file
+    [InlineData(4096ul, 4096ul, true)] // begins where the file ends
+    [InlineData(16ul, ulong.MaxValue, true)] // wraps
+    [InlineData(4096ul, 0ul, false)] // no descriptor
+    public void GetInflight_RegionNotInTheFile_Throws(ulong lengthBytes, ulong fileOffset, bool hasFile)
+    {
+        using var file = MemoryFile.Create("inflight", 4096);
+        using ScriptedBackEnd backEnd = new(
+            (self, request) =>
+            {
+                if (request != FrontEndRequest.GetInflightDescriptor)
+                {
+                    return false;
+                }
+
+                InflightDescription given = new() { LengthBytes = lengthBytes, FileOffset = fileOffset };
+                if (hasFile)
+                {
+                    self.Reply(request, Wire.Bytes(ref given), file.Handle);
+                }
+                else
+                {
+                    self.Reply(request, Wire.Bytes(ref given));
+                }
+
+                return true;
+            }
+        );
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+
+        Assert.Throws<DeviceException>(() => frontEnd.GetInflight(1, 128));
+    }
+
+    [Fact]
+    public void StopRing_AnswerAboutAnotherRing_EndsTheConnection()
+    {
+        using ScriptedBackEnd backEnd = new(
+            static (self, request) =>
+            {
+                if (request == FrontEndRequest.GetRingBase)
+                {
+                    VringState state = new() { Index = 7, Number = 1 };
+                    self.Reply(request, Wire.Bytes(ref state));
+                    return true;
+                }
+
+                return false;
+            }
+        );
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+
+        Assert.Throws<DeviceException>(() => frontEnd.StopRing(0, isPacked: false));
+        Assert.False(frontEnd.IsConnected);
+    }
+
+    [Fact]
+    public void ShareMemory_NotOfAFile_IsRefusedHere()
+    {
+        using ScriptedBackEnd backEnd = new(static (_, _) => false);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+        using Vireo.Core.Memory.OwnedMemory owned = new(4096);
+        Vireo.Core.Memory.MappedMemory memory = new([owned.At(new(0))]);
+
+        Assert.Throws<DeviceException>(() => frontEnd.ShareMemory(memory));
+        Assert.True(frontEnd.IsConnected);
+    }
+
+    [Fact]
+    public void StartRing_BackEndThatBehaves_IsToldEverythingBeforeTheRingIsEnabled()
+    {
+        using ScriptedBackEnd backEnd = new(static (_, _) => false);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer);
+        using Vireo.Drivers.DriverMemory memory = new(1 << 20);
+        frontEnd.ShareMemory(memory.Memory);
+
+        frontEnd.StartRing(
+            0,
+            new(16, new(0x1_0000_0000), new(0x1_0000_1000), new(0x1_0000_2000)),
+            QueueState.Fresh,
+            isPacked: false,
+            kick: null,
+            call: null
+        );
+
+        Assert.Equal(
+            [
+                FrontEndRequest.SetMemoryTable,
+                FrontEndRequest.SetRingSize,
+                FrontEndRequest.SetRingBase,
+                FrontEndRequest.SetRingAddress,
+                FrontEndRequest.SetRingCall,
+                FrontEndRequest.SetRingKick,
+                FrontEndRequest.SetRingEnable,
+            ],
+            backEnd.Requests[^7..]
+        );
+    }
+
+    private static ScriptedBackEnd Answering(FrontEndRequest about, ulong number) =>
+        new(
+            (self, request) =>
+            {
+                if (request == about)
+                {
+                    self.Reply(request, number);
+                    return true;
+                }
+
+                return false;
+            }
+        );
+}
