@@ -114,6 +114,9 @@ public abstract class EmulatedDevice : VirtioDevice
         Features = FeatureSet.Empty;
     }
 
+    /// <summary>The home, for what only some homes offer: see the interfaces whose names end in Host. Null before there is one.</summary>
+    protected IDeviceHost? Host => _host;
+
     /// <summary>Makes the data plane of one queue; called each time the queue starts.</summary>
     /// <param name="queueIndex">Which queue; below the number of queues.</param>
     /// <returns>A fresh handler; disposed when the queue has stopped.</returns>
