@@ -9,6 +9,9 @@ internal sealed class ReplaceableSignal : IDescriptorSignal, IDisposable
 {
     private EventFd? _target;
 
+    /// <summary>See <see cref="Otherwise"/>.</summary>
+    private volatile Action? _otherwise;
+
     /// <summary>Stands in for a descriptor where there is none; made when somebody asks for it.</summary>
     private EventFd? _nobody;
 
@@ -16,11 +19,24 @@ internal sealed class ReplaceableSignal : IDescriptorSignal, IDisposable
     // Acquire: as in Notify.
     public SafeFileHandle Handle => (Volatile.Read(ref _target) ?? (_nobody ??= EventFd.Create())).Handle;
 
+    /// <summary>What is done in place of a signal while there is no descriptor; null for nothing. Any thread may run it.</summary>
+    public Action? Otherwise
+    {
+        get => _otherwise;
+        set => _otherwise = value;
+    }
+
     /// <inheritdoc/>
     public void Notify()
     {
         // Acquire: the descriptor's wrapper was made before it was published here.
         EventFd? target = Volatile.Read(ref _target);
+        if (target is null)
+        {
+            _otherwise?.Invoke();
+            return;
+        }
+
         while (target is not null && !TrySignal(target))
         {
             // Acquire: as above. It was replaced, and closed, under our hands: the call goes to its successor.
@@ -41,6 +57,7 @@ internal sealed class ReplaceableSignal : IDescriptorSignal, IDisposable
     /// <summary>Closes the descriptor; nobody is called any more.</summary>
     public void Dispose()
     {
+        _otherwise = null;
         Replace(null);
         _nobody?.Dispose();
     }

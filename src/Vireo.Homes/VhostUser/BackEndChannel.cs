@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Vireo.Homes.Peers;
 using Vireo.Homes.VhostUser.Protocol;
@@ -8,14 +9,18 @@ namespace Vireo.Homes.VhostUser;
 
 /// <summary>The socket for requests of our own to the front-end.</summary>
 /// <remarks>
-/// Never waits: a front-end may be waiting for us in the meantime. When it closes this socket, or breaks the protocol on it,
-/// requests are dropped from then on; the device goes on without.
+/// Never waits: a front-end may be waiting for us in the meantime, and answers when it has done so. When it closes this socket, or
+/// breaks the protocol on it, requests fail from then on; the device goes on without.
 /// </remarks>
 internal sealed class BackEndChannel : IDisposable, ILoopWatcher
 {
     private readonly MessageSocket _socket;
     private readonly LoopWatch _watch;
     private readonly ILogger _log;
+
+    /// <summary>Requests that wait for an answer, in the order in which answers come.</summary>
+    private readonly Queue<PendingRequest> _pending = new();
+
     private bool _isClosed;
 
     /// <summary>Takes over the socket.</summary>
@@ -37,31 +42,31 @@ internal sealed class BackEndChannel : IDisposable, ILoopWatcher
         }
     }
 
-    /// <summary>Sends a request that wants no answer.</summary>
+    /// <summary>Sends a request.</summary>
     /// <param name="request">Which.</param>
     /// <param name="payload">Its payload.</param>
-    public void Send(BackEndRequest request, ReadOnlySpan<byte> payload)
+    /// <param name="descriptor">A descriptor to go with it, or null; stays the caller's.</param>
+    /// <param name="done">
+    /// Given the answer; null to ask for none. Without a connection, and when it ends, the answer is a failure.
+    /// </param>
+    public void Send(
+        BackEndRequest request,
+        ReadOnlySpan<byte> payload,
+        SafeHandle? descriptor = null,
+        Action<BackEndAnswer>? done = null
+    )
     {
-        if (_isClosed)
+        if (!TrySend(request, payload, descriptor, done is not null))
         {
-            return;
+            done?.Invoke(BackEndAnswer.Failure);
         }
-
-        MessageHeader header = new() { Request = (uint)request, Flags = MessageFlags.Version };
-        try
+        else if (done is not null)
         {
-            if (!_socket.Send(header, payload))
-            {
-                Close();
-            }
-        }
-        catch (ProtocolException exception)
-        {
-            Fail(exception);
+            _pending.Enqueue(new(request, done));
         }
     }
 
-    /// <summary>Closes the socket.</summary>
+    /// <summary>Closes the socket; requests that wait for an answer have failed.</summary>
     public void Dispose() => Close();
 
     /// <inheritdoc/>
@@ -72,10 +77,9 @@ internal sealed class BackEndChannel : IDisposable, ILoopWatcher
             ReceiveOutcome outcome = _socket.TryReceive();
             if (outcome == ReceiveOutcome.Received)
             {
-                throw new ProtocolException($"message {(uint)_socket.Message.Request} answers no request");
+                Answer(_socket.Message);
             }
-
-            if (outcome == ReceiveOutcome.Closed)
+            else if (outcome == ReceiveOutcome.Closed)
             {
                 Close();
             }
@@ -83,6 +87,58 @@ internal sealed class BackEndChannel : IDisposable, ILoopWatcher
         catch (ProtocolException exception)
         {
             Fail(exception);
+        }
+    }
+
+    private bool TrySend(BackEndRequest request, ReadOnlySpan<byte> payload, SafeHandle? descriptor, bool wantsAnswer)
+    {
+        if (_isClosed)
+        {
+            return false;
+        }
+
+        MessageFlags flags = MessageFlags.Version | (wantsAnswer ? MessageFlags.NeedReply : MessageFlags.None);
+        try
+        {
+            if (_socket.Send(new() { Request = (uint)request, Flags = flags }, payload, descriptor))
+            {
+                return true;
+            }
+
+            Close();
+        }
+        catch (ProtocolException exception)
+        {
+            Fail(exception);
+        }
+
+        return false;
+    }
+
+    private void Answer(Message message)
+    {
+        try
+        {
+            bool isExpected =
+                _pending.TryPeek(out PendingRequest pending)
+                && (uint)pending.Request == (uint)message.Request
+                && message.Payload.Length == sizeof(ulong)
+                && message.DescriptorCount <= 1;
+            if (!isExpected)
+            {
+                throw new ProtocolException(
+                    $"message {(uint)message.Request} with {message.Payload.Length} bytes answers no request"
+                );
+            }
+
+            _pending.Dequeue();
+            pending.Done(
+                new(message.Read<ulong>() == 0, message.DescriptorCount == 1 ? message.TakeDescriptor(0) : null)
+            );
+        }
+        finally
+        {
+            message.CloseDescriptors();
         }
     }
 
@@ -94,11 +150,21 @@ internal sealed class BackEndChannel : IDisposable, ILoopWatcher
 
     private void Close()
     {
-        if (!_isClosed)
+        if (_isClosed)
         {
-            _isClosed = true;
-            _watch.Dispose();
-            _socket.Dispose();
+            return;
+        }
+
+        _isClosed = true;
+        _watch.Dispose();
+        _socket.Dispose();
+        while (_pending.TryDequeue(out PendingRequest pending))
+        {
+            pending.Done(BackEndAnswer.Failure);
         }
     }
+
+    /// <summary>A request that waits for its answer.</summary>
+    [StructLayout(LayoutKind.Auto)]
+    private readonly record struct PendingRequest(BackEndRequest Request, Action<BackEndAnswer> Done);
 }

@@ -31,11 +31,18 @@ internal static class Offers
                 ProtocolFeature.BackEndSendDescriptors,
                 ProtocolFeature.InflightDescriptor,
                 ProtocolFeature.ResetDevice,
+                ProtocolFeature.InBandNotifications,
                 ProtocolFeature.ConfigureMemorySlots,
                 ProtocolFeature.Status,
                 ProtocolFeature.GuestAddresses
             )
-            .WithIf(ProtocolFeature.Config, device.ConfigLengthBytes > 0);
+            .WithIf(ProtocolFeature.Config, device.ConfigLengthBytes > 0)
+            .WithIf(ProtocolFeature.Rarp, device is IAnnouncingDevice)
+            .WithIf(ProtocolFeature.Mtu, device is IMtuDevice)
+            .WithIf(ProtocolFeature.CryptoSession, device is ICryptoSessionDevice)
+            .WithIf(ProtocolFeature.DeviceState, device is IStatefulDevice)
+            .WithIf(ProtocolFeature.SharedObject, device is ISharedObjectDevice)
+            .WithIf(ProtocolFeature.SharedMemory, device.SharedRegions.Count > 0);
         return features.Low;
     }
 }

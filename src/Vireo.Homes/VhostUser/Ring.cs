@@ -33,6 +33,15 @@ internal sealed class Ring : IDisposable
     /// <summary>Announces buffers; null for a ring that is to be looked at all the time.</summary>
     public EventFd? Kick { get; private set; }
 
+    /// <summary>Announces buffers by messages; null where a descriptor does, or nothing.</summary>
+    public LoopSignal? MessageKick { get; private set; }
+
+    /// <summary>Whether a call as a message waits for its answer.</summary>
+    public bool IsCallPending { get; set; }
+
+    /// <summary>Whether there was something to call for while a call waited for its answer.</summary>
+    public bool IsCallDue { get; set; }
+
     /// <summary>Announces used buffers.</summary>
     public ReplaceableSignal Call { get; } = new();
 
@@ -48,6 +57,14 @@ internal sealed class Ring : IDisposable
     {
         Kick?.Dispose();
         Kick = kick;
+        MessageKick = null;
+    }
+
+    /// <summary>Is kicked by messages from now on. The queue does not run.</summary>
+    public void UseMessages()
+    {
+        ReplaceKick(null);
+        MessageKick = new();
     }
 
     /// <summary>Takes another descriptor for errors.</summary>

@@ -104,6 +104,29 @@ internal sealed class RingSet : IDisposable
         Update(ring);
     }
 
+    /// <summary>A kick as a message: starts a ring that is stopped, and lets one that runs look.</summary>
+    public void Kick(Ring ring)
+    {
+        if (!ring.IsStarted)
+        {
+            ring.UseMessages();
+            ring.IsStarted = true;
+            Update(ring);
+        }
+
+        ring.MessageKick?.Notify();
+    }
+
+    /// <summary>Calls by messages from now on, where there is no descriptor to call.</summary>
+    /// <param name="call">Sends the message for a ring; run by any thread.</param>
+    public void CallByMessages(Action<Ring> call)
+    {
+        foreach (Ring ring in _rings)
+        {
+            ring.Call.Otherwise = () => call(ring);
+        }
+    }
+
     /// <summary>Gives a ring another call, also while it runs.</summary>
     /// <param name="ring">The ring.</param>
     /// <param name="call">The descriptor, which becomes the ring's; null for no calls.</param>
@@ -115,6 +138,8 @@ internal sealed class RingSet : IDisposable
             Halt(ring);
         }
 
+        // To be told that there is no descriptor means to want no messages in its place either.
+        ring.Call.Otherwise = null;
         ring.Call.Replace(call);
         Update(ring);
     }
@@ -177,6 +202,7 @@ internal sealed class RingSet : IDisposable
     {
         foreach (Ring ring in _rings)
         {
+            ring.MessageKick?.Notify();
             if (IsRunning(ring) && ring.Kick is { } kick && (kick.IsPipe || !kick.Signal()))
             {
                 // Only one end of a pipe is ours; a queue that starts looks at its ring, too.
@@ -203,8 +229,13 @@ internal sealed class RingSet : IDisposable
         }
     }
 
-    /// <summary>Tells the front-end that a ring is broken.</summary>
-    public void SignalError(int index) => _rings[index].Error?.Signal();
+    /// <summary>Tells the front-end that a ring is broken, if it gave a descriptor for that.</summary>
+    /// <returns>Whether it did.</returns>
+    public bool TrySignalError(int index)
+    {
+        _rings[index].Error?.Signal();
+        return _rings[index].Error is not null;
+    }
 
     /// <summary>Closes the descriptors of all rings. No queue runs.</summary>
     public void Dispose()
@@ -259,7 +290,7 @@ internal sealed class RingSet : IDisposable
             ring.Index,
             areas,
             RingPosition.Decode(ring.Position, IsPacked),
-            ring.Kick is { } descriptor ? new EventFdSignal(descriptor) : null,
+            ring.Kick is { } descriptor ? new EventFdSignal(descriptor) : ring.MessageKick,
             ring.Call,
             _inflight?.RegionOf(ring.Index, IsPacked),
             LogOf(in areas, address)

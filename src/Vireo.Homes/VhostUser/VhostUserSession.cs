@@ -24,6 +24,12 @@ internal sealed class VhostUserSession : IDisposable
     /// <summary>The socket for requests of our own; null until the front-end gives one.</summary>
     private BackEndChannel? _backEnd;
 
+    /// <summary>The device's state on its way, or how its way ended; null before the first.</summary>
+    public StateTransfer? Transfer { get; private set; }
+
+    /// <summary>The home's loop.</summary>
+    public EventLoop Control => _host.Control;
+
     /// <summary>Signals that pages were recorded; null until the front-end wants to know.</summary>
     private LogTicker? _logTicker;
 
@@ -95,16 +101,70 @@ internal sealed class VhostUserSession : IDisposable
     /// <summary>Answers the current message with a number.</summary>
     public void Reply(ulong value) => Reply(Wire.Bytes(ref value));
 
+    /// <summary>Answers an earlier message with a number.</summary>
+    /// <param name="request">Which message.</param>
+    /// <param name="value">The number.</param>
+    public void Reply(FrontEndRequest request, ulong value) => Reply(request, Wire.Bytes(ref value), null);
+
     /// <summary>Answers the current message.</summary>
     /// <param name="payload">The answer.</param>
     /// <param name="descriptor">A descriptor to go with it, or null; stays the caller's.</param>
-    public void Reply(ReadOnlySpan<byte> payload, SafeHandle? descriptor = null)
+    public void Reply(ReadOnlySpan<byte> payload, SafeHandle? descriptor = null) =>
+        Reply(_socket.Message.Request, payload, descriptor);
+
+    /// <summary>Says in the log why an answer was an error.</summary>
+    public void Explain(string request, string reason) => _log.Refused(request, reason);
+
+    /// <summary>Takes note of a transfer of the device's state; one that is under way is given up.</summary>
+    public void ReplaceTransfer(StateTransfer transfer)
     {
-        MessageHeader header = new()
+        Transfer?.Dispose();
+        Transfer = transfer;
+    }
+
+    /// <summary>Takes the front-end's choice of protocol features.</summary>
+    public void SetProtocolFeatures(ulong features)
+    {
+        Features.NegotiateProtocol(features);
+        if (Features.Has(ProtocolFeature.InBandNotifications))
         {
-            Request = (uint)_socket.Message.Request,
-            Flags = MessageFlags.Version | MessageFlags.Reply,
-        };
+            Rings.CallByMessages(ring => _host.Control.Post(() => Call(ring)));
+        }
+    }
+
+    /// <summary>Sends a request of our own.</summary>
+    /// <param name="feature">The protocol feature it needs.</param>
+    /// <param name="request">Which.</param>
+    /// <param name="payload">Its payload.</param>
+    /// <param name="descriptor">A descriptor to go with it, or null; stays the caller's.</param>
+    /// <param name="done">Given the answer; null when nobody wants to know.</param>
+    public void Ask(
+        int feature,
+        BackEndRequest request,
+        ReadOnlySpan<byte> payload,
+        SafeHandle? descriptor,
+        Action<BackEndAnswer>? done
+    )
+    {
+        bool mayCarry = descriptor is null || Features.Has(ProtocolFeature.BackEndSendDescriptors);
+        if (_backEnd is null || !Features.Has(feature) || !mayCarry)
+        {
+            done?.Invoke(BackEndAnswer.Failure);
+            return;
+        }
+
+        // A look-up is answered always; the rest only where answers were negotiated, and counts as done when it is sent.
+        bool isAnswered = Features.Has(ProtocolFeature.ReplyAck) || request == BackEndRequest.SharedObjectLookup;
+        _backEnd.Send(request, payload, descriptor, isAnswered ? done : null);
+        if (!isAnswered)
+        {
+            done?.Invoke(new(IsGood: true, null));
+        }
+    }
+
+    private void Reply(FrontEndRequest request, ReadOnlySpan<byte> payload, SafeHandle? descriptor)
+    {
+        MessageHeader header = new() { Request = (uint)request, Flags = MessageFlags.Version | MessageFlags.Reply };
         // A front-end that has gone is met at the next receive.
         _socket.Send(header, payload, descriptor);
     }
@@ -213,7 +273,7 @@ internal sealed class VhostUserSession : IDisposable
     public void OnFault(int queueIndex, QueueFault fault)
     {
         _log.RingIsBroken(queueIndex, fault);
-        Rings.SignalError(queueIndex);
+        TellError(queueIndex);
         AskForReset();
     }
 
@@ -223,7 +283,7 @@ internal sealed class VhostUserSession : IDisposable
         _log.DeviceIsLost(reason);
         for (int index = 0; index < Rings.Count; index++)
         {
-            Rings.SignalError(index);
+            TellError(index);
         }
 
         AskForReset();
@@ -238,6 +298,43 @@ internal sealed class VhostUserSession : IDisposable
         Memory.Dispose();
         _backEnd?.Dispose();
         _logTicker?.Dispose();
+        Transfer?.Dispose();
+    }
+
+    private void TellError(int queueIndex)
+    {
+        if (!Rings.TrySignalError(queueIndex) && Features.Has(ProtocolFeature.InBandNotifications))
+        {
+            VringState state = new() { Index = (uint)queueIndex };
+            _backEnd?.Send(BackEndRequest.RingError, Wire.Bytes(ref state), done: static _ => { });
+        }
+    }
+
+    /// <summary>Calls by a message. One at a time: what comes while it waits for its answer is one more call after it.</summary>
+    private void Call(Ring ring)
+    {
+        if (ring.IsCallPending)
+        {
+            ring.IsCallDue = true;
+            return;
+        }
+
+        ring.IsCallDue = false;
+        VringState state = new() { Index = (uint)ring.Index };
+        if (_backEnd is not null)
+        {
+            ring.IsCallPending = true;
+            _backEnd.Send(BackEndRequest.RingCall, Wire.Bytes(ref state), done: answer => OnCallAnswered(ring, answer));
+        }
+    }
+
+    private void OnCallAnswered(Ring ring, BackEndAnswer answer)
+    {
+        ring.IsCallPending = false;
+        if (ring.IsCallDue && answer.IsGood)
+        {
+            Call(ring);
+        }
     }
 
     private void AskForReset()

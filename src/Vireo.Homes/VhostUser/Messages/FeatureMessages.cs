@@ -42,7 +42,7 @@ internal static class FeatureMessages
         session.Reply(session.Features.OfferedProtocol);
 
     private static void SetProtocolFeatures(VhostUserSession session, Message message) =>
-        session.Features.NegotiateProtocol(message.Read<ulong>());
+        session.SetProtocolFeatures(message.Read<ulong>());
 
     private static void GetQueueCount(VhostUserSession session, Message message) =>
         session.Reply((ulong)session.Rings.Count);

@@ -29,6 +29,10 @@ internal static class RingMessages
             new(FrontEndRequest.SetRingCall, "SET_VRING_CALL", MessageForm.Number.With(0, 1), SetCall),
             new(FrontEndRequest.SetRingError, "SET_VRING_ERR", MessageForm.Number.With(0, 1), SetError),
             new(FrontEndRequest.SetRingEnable, "SET_VRING_ENABLE", MessageForm.Of<VringState>(), SetEnable),
+            new(FrontEndRequest.RingKick, "VRING_KICK", MessageForm.Of<VringState>(), Kick)
+            {
+                Feature = ProtocolFeature.InBandNotifications,
+            },
         ];
 
     private static void SetSize(VhostUserSession session, Message message)
@@ -77,6 +81,9 @@ internal static class RingMessages
 
         session.Rings.Enable(session.Rings[state.Index], state.Number == 1);
     }
+
+    private static void Kick(VhostUserSession session, Message message) =>
+        session.Rings.Kick(session.Rings[message.Read<VringState>().Index]);
 
     private static Ring RingOf(VhostUserSession session, Message message)
     {

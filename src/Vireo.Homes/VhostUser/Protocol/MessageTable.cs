@@ -15,6 +15,8 @@ internal static class MessageTable
         LogMessages.All,
         InflightMessages.All,
         IotlbMessages.All,
+        StateMessages.All,
+        SpecialMessages.All,
     ]);
 
     /// <summary>All of them, by ascending number; for tests and tools.</summary>

@@ -1,6 +1,5 @@
 using Vireo.Core.Spec;
 using Vireo.Homes.VhostUser.Protocol;
-using Vireo.Linux.Sockets;
 
 namespace Vireo.Tests.Homes.VhostUser;
 
@@ -187,7 +186,7 @@ public sealed class DeviceMessageTests : IDisposable
     [Fact]
     public void ConfigChange_BeforeARingRuns_IsToldWhenOneDoes()
     {
-        using FrontEnd backEndSide = GiveBackEndSocket();
+        using FrontEnd backEndSide = _frontEnd.GiveBackEndSocket();
         _device.ChangeConfig();
         _frontEnd.Accept();
         _ram.Share(_frontEnd);
@@ -206,7 +205,7 @@ public sealed class DeviceMessageTests : IDisposable
     [Fact]
     public void ConfigChange_WhileARingRuns_IsToldAtOnce()
     {
-        using FrontEnd backEndSide = GiveBackEndSocket();
+        using FrontEnd backEndSide = _frontEnd.GiveBackEndSocket();
         _frontEnd.Accept();
         _ram.Share(_frontEnd);
         using TestRing ring = _ram.Start(_frontEnd);
@@ -222,7 +221,7 @@ public sealed class DeviceMessageTests : IDisposable
     [Fact]
     public void ConfigChange_AfterTheRingsStopped_IsHeld()
     {
-        using FrontEnd backEndSide = GiveBackEndSocket();
+        using FrontEnd backEndSide = _frontEnd.GiveBackEndSocket();
         _frontEnd.Accept();
         _ram.Share(_frontEnd);
         using TestRing ring = _ram.Start(_frontEnd);
@@ -237,7 +236,7 @@ public sealed class DeviceMessageTests : IDisposable
     [Fact]
     public void BackEndSocket_ClosedByThePeer_IsDoneWithout()
     {
-        FrontEnd backEndSide = GiveBackEndSocket();
+        FrontEnd backEndSide = _frontEnd.GiveBackEndSocket();
         _frontEnd.Accept();
         _ram.Share(_frontEnd);
         using TestRing ring = _ram.Start(_frontEnd);
@@ -251,7 +250,7 @@ public sealed class DeviceMessageTests : IDisposable
     [Fact]
     public void BackEndSocket_AnswerThatNobodyAskedFor_ClosesThatSocketOnly()
     {
-        using FrontEnd backEndSide = GiveBackEndSocket();
+        using FrontEnd backEndSide = _frontEnd.GiveBackEndSocket();
 
         backEndSide.SendRaw((uint)BackEndRequest.ConfigChange, 1 | 4, 8, new byte[8]);
 
@@ -304,15 +303,6 @@ public sealed class DeviceMessageTests : IDisposable
         _frontEnd.Accept();
         using TestRing again = _ram.Start(_frontEnd);
         again.Echo("after");
-    }
-
-    private FrontEnd GiveBackEndSocket()
-    {
-        (UnixChannel ours, UnixChannel theirs) = UnixChannel.CreatePair();
-        _frontEnd.SendBytes(FrontEndRequest.SetBackEndSocket, [], theirs.Handle);
-        _frontEnd.Settle();
-        theirs.Dispose();
-        return new(ours);
     }
 
     private void SendConfig(FrontEndRequest request, ConfigHeader header, byte[] payload) =>

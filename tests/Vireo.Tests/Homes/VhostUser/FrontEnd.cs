@@ -15,7 +15,7 @@ internal sealed class FrontEnd : IDisposable
     private const uint Reply = 4;
     private const uint NeedReply = 8;
     private const int HeaderBytes = 12;
-    private const ulong Special = 1ul << ProtocolFeature.GuestAddresses;
+    private const ulong Special = 1ul << ProtocolFeature.GuestAddresses | 1ul << ProtocolFeature.InBandNotifications;
 
     private readonly UnixChannel _channel;
 
@@ -119,6 +119,17 @@ internal sealed class FrontEnd : IDisposable
     public void SendStream(ReadOnlySpan<byte> bytes, params ReadOnlySpan<SafeFileHandle> descriptors) =>
         _channel.Send(bytes, [.. descriptors]);
 
+    /// <summary>Gives the home a socket for its own requests.</summary>
+    /// <returns>The other end of it.</returns>
+    public FrontEnd GiveBackEndSocket()
+    {
+        (UnixChannel ours, UnixChannel theirs) = UnixChannel.CreatePair();
+        SendBytes(FrontEndRequest.SetBackEndSocket, [], theirs.Handle);
+        Settle();
+        theirs.Dispose();
+        return new(ours);
+    }
+
     /// <summary>Asks a question whose answer is a number.</summary>
     public ulong Ask(FrontEndRequest request)
     {
@@ -158,6 +169,7 @@ internal sealed class FrontEnd : IDisposable
     /// <summary>Receives a request of the home, on the socket for those.</summary>
     public (BackEndRequest Request, byte[] Payload) ReceiveRequest()
     {
+        AnswerDescriptors.Clear();
         byte[] header = new byte[HeaderBytes];
         ReceiveExactly(header);
         MessageHeader read = Wire.Read<MessageHeader>(header);

@@ -1,7 +1,6 @@
 using Vireo.Core.Memory;
 using Vireo.Core.Spec;
 using Vireo.Homes.VhostUser.Protocol;
-using Vireo.Linux.Sockets;
 
 namespace Vireo.Tests.Homes.VhostUser;
 
@@ -22,11 +21,7 @@ public sealed class IotlbMessageTests : IDisposable
     public IotlbMessageTests()
     {
         _frontEnd = _home.Negotiate();
-        (UnixChannel ours, UnixChannel theirs) = UnixChannel.CreatePair();
-        _frontEnd.SendBytes(FrontEndRequest.SetBackEndSocket, [], theirs.Handle);
-        _frontEnd.Settle();
-        theirs.Dispose();
-        _backEndSide = new(ours);
+        _backEndSide = _frontEnd.GiveBackEndSocket();
         _frontEnd.Accept(CoreFeature.AccessPlatform);
         _ram.Share(_frontEnd);
         _ring = new(_ram, 0, 16, FeatureSet.Of(CoreFeature.Version1));
