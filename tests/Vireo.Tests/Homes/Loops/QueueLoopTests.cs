@@ -9,6 +9,8 @@ using Vireo.Tests.Linux;
 
 namespace Vireo.Tests.Homes.Loops;
 
+// Alone, because a test measures what processor time the process takes.
+[Collection(DescriptorCountCollection.Name)]
 public sealed class QueueLoopTests : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
