@@ -1,7 +1,7 @@
 using Vireo.Benchmarks;
 using Vireo.Benchmarks.Micro;
 
-IBenchmark[] benchmarks = [new RingBenchmark()];
+IBenchmark[] benchmarks = [new RingBenchmark(), new LoopbackBenchmark()];
 IBenchmark? chosen = benchmarks.FirstOrDefault(benchmark =>
     args.Length > 0 && string.Equals(benchmark.Name, args[0], StringComparison.Ordinal)
 );
