@@ -9,23 +9,14 @@ using Vireo.Linux.Files;
 namespace Vireo.Backends.Block.Engines;
 
 /// <summary>The engine where io_uring is not allowed, and for what it cannot do: worker threads make blocking calls.</summary>
-internal sealed class ThreadEngine : FileEngine
+internal sealed class ThreadEngine : WorkerMember, IFileEngine
 {
-    private readonly WorkerPool _workers;
     private readonly FilePair _files;
     private readonly OwnedMemory _zeroes;
     private readonly IFileCompletions _completions;
 
     /// <summary>The requests on their way, by tag: written before the tag is handed to a worker, read by it.</summary>
     private readonly FileRequest[] _requests;
-
-    private readonly Lock _gate = new();
-
-    /// <summary>Results that workers have brought; guarded by <see cref="_gate"/>.</summary>
-    private List<(uint Tag, int Result)> _done;
-
-    /// <summary>The results being delivered; the loop's own.</summary>
-    private List<(uint Tag, int Result)> _delivering;
 
     /// <summary>Makes an engine.</summary>
     /// <param name="loop">The queue's loop.</param>
@@ -42,35 +33,26 @@ internal sealed class ThreadEngine : FileEngine
         int tagCount,
         IFileCompletions completions
     )
-        : base(loop)
+        : base(loop, workers, tagCount)
     {
-        _workers = workers;
         _files = files;
         _zeroes = zeroes;
         _completions = completions;
         _requests = new FileRequest[tagCount];
-        _done = new(tagCount);
-        _delivering = new(tagCount);
     }
 
     /// <inheritdoc/>
-    public override void Submit(uint tag, in FileRequest request)
+    public void Submit(uint tag, in FileRequest request)
     {
         _requests[tag] = request;
-        _workers.Enqueue(this, tag);
+        Enqueue(tag);
     }
 
-    /// <summary>Carries out a request; on a worker's thread.</summary>
-    internal void CarryOut(uint tag)
-    {
-        int result = (int)CarryOut(in _requests[tag]);
-        lock (_gate)
-        {
-            _done.Add((tag, result));
-        }
+    /// <inheritdoc/>
+    private protected override int CarryOut(uint tag) => (int)CarryOut(in _requests[tag]);
 
-        Activate();
-    }
+    /// <inheritdoc/>
+    private protected override void Deliver(uint tag, int result) => _completions.Complete(tag, result);
 
     private long CarryOut(in FileRequest request)
     {
@@ -121,35 +103,4 @@ internal sealed class ThreadEngine : FileEngine
 
     private static ReadOnlySpan<IoVector> Vectors(in FileRequest request) =>
         Wire.Reinterpret<Segment, IoVector>((ReadOnlySpan<Segment>)request.Segments.AsSpan());
-
-    /// <inheritdoc/>
-    protected override bool Run()
-    {
-        lock (_gate)
-        {
-            (_done, _delivering) = (_delivering, _done);
-        }
-
-        int count = _delivering.Count;
-        for (int index = 0; index < count; index++)
-        {
-            (uint tag, int result) = _delivering[index];
-            _completions.Complete(tag, result);
-        }
-
-        _delivering.Clear();
-        return count > 0;
-    }
-
-    /// <inheritdoc/>
-    protected override bool TryArm()
-    {
-        lock (_gate)
-        {
-            return _done.Count == 0;
-        }
-    }
-
-    /// <inheritdoc/>
-    private protected override void OnStopped() { }
 }

@@ -8,7 +8,7 @@ using Vireo.Linux.IoUring;
 namespace Vireo.Backends.Block.Engines;
 
 /// <summary>The engine where the host allows io_uring: what a turn of the queue brings goes to the kernel with one system call.</summary>
-internal sealed class UringEngine : FileEngine, ILoopWatcher
+internal sealed class UringEngine : LoopMember, IFileEngine, ILoopWatcher
 {
     /// <summary>Requests per submission: more than a turn of the queue takes.</summary>
     private const int EntriesMax = 256;
@@ -53,7 +53,7 @@ internal sealed class UringEngine : FileEngine, ILoopWatcher
     }
 
     /// <inheritdoc/>
-    public override void Submit(uint tag, in FileRequest request)
+    public void Submit(uint tag, in FileRequest request)
     {
         if (_waiting.Count > 0 || !TryPrepare(tag, in request))
         {

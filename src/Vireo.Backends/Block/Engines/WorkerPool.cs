@@ -1,11 +1,11 @@
 namespace Vireo.Backends.Block.Engines;
 
-/// <summary>Threads that make blocking calls for the engines of one disk.</summary>
+/// <summary>Threads that make blocking calls for one disk.</summary>
 /// <remarks>Threads are started when work waits and none is idle, up to a limit, and end when the pool is disposed.</remarks>
 internal sealed class WorkerPool : IDisposable
 {
     private readonly object _gate = new();
-    private readonly Queue<(ThreadEngine Engine, uint Tag)> _work = new();
+    private readonly Queue<(WorkerMember Member, uint Tag)> _work = new();
     private readonly List<Thread> _threads = [];
     private readonly string _name;
     private readonly int _threadsMax;
@@ -21,12 +21,12 @@ internal sealed class WorkerPool : IDisposable
         _threadsMax = threadsMax;
     }
 
-    /// <summary>Has a thread carry out a request of an engine. Any thread.</summary>
-    public void Enqueue(ThreadEngine engine, uint tag)
+    /// <summary>Has a thread carry out a request of a member. Any thread.</summary>
+    public void Enqueue(WorkerMember member, uint tag)
     {
         lock (_gate)
         {
-            _work.Enqueue((engine, tag));
+            _work.Enqueue((member, tag));
             if (_idle < _work.Count && _threads.Count < _threadsMax)
             {
                 StartThread();
@@ -36,7 +36,7 @@ internal sealed class WorkerPool : IDisposable
         }
     }
 
-    /// <summary>Ends the threads. No engine may have work left.</summary>
+    /// <summary>Ends the threads. No member may have work left.</summary>
     public void Dispose()
     {
         Thread[] threads;
@@ -62,24 +62,24 @@ internal sealed class WorkerPool : IDisposable
 
     private void Work()
     {
-        while (TryTake(out ThreadEngine? engine, out uint tag))
+        while (TryTake(out WorkerMember? member, out uint tag))
         {
-            engine.CarryOut(tag);
+            member.Work(tag);
         }
     }
 
     /// <summary>Waits for work.</summary>
     /// <returns>False when the pool is disposed.</returns>
-    private bool TryTake([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out ThreadEngine? engine, out uint tag)
+    private bool TryTake([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out WorkerMember? member, out uint tag)
     {
         lock (_gate)
         {
-            (ThreadEngine Engine, uint Tag) next;
+            (WorkerMember Member, uint Tag) next;
             while (!_work.TryDequeue(out next))
             {
                 if (_isDisposed)
                 {
-                    (engine, tag) = (null, 0);
+                    (member, tag) = (null, 0);
                     return false;
                 }
 
@@ -88,7 +88,7 @@ internal sealed class WorkerPool : IDisposable
                 _idle--;
             }
 
-            (engine, tag) = next;
+            (member, tag) = next;
             return true;
         }
     }

@@ -19,10 +19,10 @@ internal sealed class RawChannel : IBlockChannel, IFileCompletions
 
     private readonly RawDisk _disk;
     private readonly IBlockCompletions _completions;
-    private readonly FileEngine _engine;
+    private readonly IFileEngine _engine;
 
     /// <summary>For what <see cref="_engine"/> cannot do; may be the same.</summary>
-    private readonly FileEngine _blocking;
+    private readonly IFileEngine _blocking;
 
     private readonly RawRequest[] _requests;
     private readonly BouncePool _bounces = new();
@@ -220,7 +220,7 @@ internal sealed class RawChannel : IBlockChannel, IFileCompletions
             is FileOperation.DiscardBlocks
                 or FileOperation.SecureEraseBlocks
                 or FileOperation.WriteZeroBytes;
-        FileEngine engine = isBlocking ? _blocking : _engine;
+        IFileEngine engine = isBlocking ? _blocking : _engine;
         engine.Submit(
             tag,
             new(

@@ -186,7 +186,7 @@ public sealed class RawDisk : IBlockBackend, IDisposable
     }
 
     /// <summary>Makes the engines of a channel: the one for most work, and one for what that cannot do.</summary>
-    internal (FileEngine Engine, FileEngine Blocking) OpenEngines(
+    internal (IFileEngine Engine, IFileEngine Blocking) OpenEngines(
         int queueIndex,
         int tagCount,
         IFileCompletions completions
@@ -194,7 +194,7 @@ public sealed class RawDisk : IBlockBackend, IDisposable
     {
         EventLoop loop = _loops[queueIndex];
         ThreadEngine blocking = new(loop, _workers, _files, _zeroes, tagCount, completions);
-        FileEngine engine = TryOpenRing(loop, tagCount, completions) ?? (FileEngine)blocking;
+        IFileEngine engine = TryOpenRing(loop, tagCount, completions) ?? (IFileEngine)blocking;
         engine.Start();
         if (!ReferenceEquals(engine, blocking))
         {
