@@ -27,6 +27,9 @@ public sealed class DeviceLifecycle
         | DeviceStatus.DriverOk
         | DeviceStatus.Failed;
 
+    /// <summary>All bits that the status field has.</summary>
+    internal const DeviceStatus KnownBits = Settable | DeviceStatus.Suspend | DeviceStatus.NeedsReset;
+
     private readonly VirtioDevice _device;
     private readonly FeatureSet _offered;
     private readonly FeatureSet _required;
@@ -175,6 +178,36 @@ public sealed class DeviceLifecycle
         Negotiated = features;
         _status |= DeviceStatus.Acknowledge | DeviceStatus.Driver | DeviceStatus.FeaturesOk;
         return true;
+    }
+
+    /// <summary>Brings back the status of a device that was stopped elsewhere. The device has been reset and is held.</summary>
+    /// <param name="status">The status there.</param>
+    /// <param name="features">The features that were negotiated there, if FEATURES_OK is in the status.</param>
+    /// <exception cref="DeviceException">There can be no such status, or the features cannot be negotiated here.</exception>
+    public void Restore(DeviceStatus status, FeatureSet features)
+    {
+        Invariant.That(_holds > 0 && _status == DeviceStatus.None);
+        bool isOperating = (status & (DeviceStatus.DriverOk | DeviceStatus.Suspend)) != DeviceStatus.None;
+        bool isBoth = status.HasFlag(DeviceStatus.DriverOk | DeviceStatus.Suspend);
+        if (
+            (status & ~KnownBits) != DeviceStatus.None
+            || isBoth
+            || isOperating && !status.HasFlag(DeviceStatus.FeaturesOk)
+        )
+        {
+            throw new DeviceException($"a device never has status 0x{(int)status:x}");
+        }
+
+        if (status.HasFlag(DeviceStatus.FeaturesOk) && !TryNegotiate(features, out string? refusal))
+        {
+            throw new DeviceException(refusal!);
+        }
+
+        _status = status & ~DeviceStatus.NeedsReset;
+        if (status.HasFlag(DeviceStatus.NeedsReset))
+        {
+            MarkNeedsReset("it did where it came from");
+        }
     }
 
     /// <summary>Runs a queue now; the driver has set it up.</summary>

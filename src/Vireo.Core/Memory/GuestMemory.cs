@@ -49,6 +49,32 @@ public abstract class GuestMemory
     /// <param name="range">The range as <see cref="Resolve"/> gave it.</param>
     public void MarkDirty(GuestRange range) => DirtyLog?.Mark(range.Address, range.LengthBytes);
 
+    /// <summary>Sets bits of one byte that the driver may change at the same time.</summary>
+    /// <param name="address">Guest address of the byte.</param>
+    /// <param name="mask">The bits to set.</param>
+    /// <param name="before">What the byte was.</param>
+    /// <returns>False when it is not writable memory.</returns>
+    public bool TryAtomicOr(GuestAddress address, byte mask, out byte before)
+    {
+        before = 0;
+        if (TranslateContiguous(address, sizeof(byte), MemoryAccess.Write, out Segment segment) != Translation.Done)
+        {
+            return false;
+        }
+
+        ref byte target = ref segment.Bytes[0];
+        byte seen = target;
+        do
+        {
+            before = seen;
+            // Full: what was done before is visible to a driver that sees the bit, and no bit of the driver's is lost.
+            seen = Interlocked.CompareExchange(ref target, (byte)(before | mask), before);
+        } while (seen != before);
+
+        MarkWritten(new(address, sizeof(byte)));
+        return true;
+    }
+
     /// <summary>Copies bytes out of guest memory, for tests, tools and drivers; not for hot paths.</summary>
     /// <returns>False when the range is not all readable memory; nothing is copied then.</returns>
     public bool TryRead(GuestAddress address, Span<byte> destination)
@@ -85,16 +111,22 @@ public abstract class GuestMemory
             rest = rest[segment.Length..];
         }
 
-        if (DirtyLog is not null)
+        MarkWritten(new(address, (uint)source.Length));
+        return true;
+    }
+
+    private void MarkWritten(GuestRange range)
+    {
+        if (DirtyLog is null)
         {
-            List<GuestRange> written = [];
-            Resolve(new(address, (uint)source.Length), written);
-            foreach (GuestRange range in written)
-            {
-                MarkDirty(range);
-            }
+            return;
         }
 
-        return true;
+        List<GuestRange> pieces = [];
+        Resolve(range, pieces);
+        foreach (GuestRange piece in pieces)
+        {
+            MarkDirty(piece);
+        }
     }
 }

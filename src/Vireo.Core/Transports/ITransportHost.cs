@@ -17,10 +17,6 @@ public interface ITransportHost
     /// <returns>The signal; stays the host's and outlives the queue.</returns>
     ISignal KickFor(int queueIndex);
 
-    /// <summary>Sets the device's one level-triggered interrupt line; called when the level changes, from any thread.</summary>
-    /// <param name="isAsserted">The level. The host must not call the transport from here.</param>
-    void SetInterruptLine(bool isAsserted);
-
     /// <summary>Only a reset can mend the device now; the driver is told by the transport. Any thread.</summary>
     /// <param name="reason">Why, in a few words, for the log.</param>
     void OnNeedsReset(string reason);

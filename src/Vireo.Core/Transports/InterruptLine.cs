@@ -11,12 +11,12 @@ internal sealed class InterruptLine
     public const uint ConfigBit = 2;
 
     private readonly Lock _lock = new();
-    private readonly ITransportHost _host;
+    private readonly ILineHost _host;
     private uint _status;
     private bool _isEnabled = true;
     private bool _isAsserted;
 
-    public InterruptLine(ITransportHost host) => _host = host;
+    public InterruptLine(ILineHost host) => _host = host;
 
     /// <summary>The events that happened and were not acknowledged.</summary>
     public uint Status

@@ -11,7 +11,7 @@ namespace Vireo.Core.Transports;
 /// Every member takes any value a driver may write and never throws. One control thread, except the members of
 /// <see cref="IDeviceHost"/>.
 /// </remarks>
-internal sealed class TransportCore : IDeviceHost
+internal sealed partial class TransportCore : IDeviceHost
 {
     private readonly ITransportHost _host;
     private readonly ITransportCalls _calls;
@@ -130,6 +130,40 @@ internal sealed class TransportCore : IDeviceHost
         SendConfigCall();
     }
 
+    /// <summary>The driver writes the status, and it is either taken as it is or not at all.</summary>
+    /// <param name="value">What it writes; 0 resets.</param>
+    /// <returns>False when the status stays as it was.</returns>
+    public bool TryWriteStatus(byte value)
+    {
+        var wanted = (DeviceStatus)value;
+        DeviceStatus status = Lifecycle.Status;
+        DeviceStatus kept = status & ~(DeviceStatus.NeedsReset | DeviceStatus.Suspend | DeviceStatus.DriverOk);
+        bool suspendsInVain =
+            wanted.HasFlag(DeviceStatus.Suspend)
+            && !status.HasFlag(DeviceStatus.Suspend)
+            && !(Lifecycle.IsLive && Has(CoreFeature.Suspend));
+        bool clearsBits = value != 0 && (wanted & kept) != kept;
+        bool isNotTheDrivers =
+            (wanted & ~DeviceLifecycle.KnownBits) != DeviceStatus.None
+            || wanted.HasFlag(DeviceStatus.NeedsReset) && !status.HasFlag(DeviceStatus.NeedsReset);
+        bool needsFeatures =
+            wanted.HasFlag(DeviceStatus.DriverOk) && !(wanted | status).HasFlag(DeviceStatus.FeaturesOk);
+        bool negotiates = wanted.HasFlag(DeviceStatus.FeaturesOk) && !status.HasFlag(DeviceStatus.FeaturesOk);
+        if (
+            clearsBits
+            || isNotTheDrivers
+            || suspendsInVain
+            || needsFeatures
+            || negotiates && !Lifecycle.TryNegotiate(DriverFeatures, out _)
+        )
+        {
+            return false;
+        }
+
+        WriteStatus(value);
+        return true;
+    }
+
     /// <summary>Resets the device and all registers.</summary>
     public void Reset()
     {
@@ -163,7 +197,9 @@ internal sealed class TransportCore : IDeviceHost
     }
 
     /// <summary>The driver enables a queue.</summary>
-    public void Enable(TransportQueue queue)
+    public void Enable(TransportQueue queue) => Enable(queue, QueueState.Fresh);
+
+    private void Enable(TransportQueue queue, QueueState state)
     {
         if (queue.IsEnabled)
         {
@@ -171,7 +207,7 @@ internal sealed class TransportCore : IDeviceHost
         }
 
         queue.IsEnabled = true;
-        Lifecycle.EnableQueue(new(queue.Index, queue.Areas, QueueState.Fresh, _host.KickFor(queue.Index), Call: queue));
+        Lifecycle.EnableQueue(new(queue.Index, queue.Areas, state, _host.KickFor(queue.Index), Call: queue));
     }
 
     /// <summary>The driver takes a queue back, with or without what it has set up.</summary>

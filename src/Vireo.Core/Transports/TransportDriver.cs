@@ -74,6 +74,7 @@ public abstract class TransportDriver
         }
 
         Features = accepted;
+        OnNegotiated();
         return accepted;
     }
 
@@ -137,7 +138,7 @@ public abstract class TransportDriver
     /// <param name="offset">First byte.</param>
     /// <param name="destination">Filled by accesses of 4, 2 and 1 bytes.</param>
     /// <exception cref="DeviceException">The device changes it all the time.</exception>
-    public void ReadConfig(int offset, Span<byte> destination)
+    public virtual void ReadConfig(int offset, Span<byte> destination)
     {
         for (int reads = 0; reads < ConfigReadsMax; reads++)
         {
@@ -162,7 +163,7 @@ public abstract class TransportDriver
     /// <summary>Writes fields of the configuration space by accesses of 4, 2 and 1 bytes.</summary>
     /// <param name="offset">First byte.</param>
     /// <param name="source">The bytes.</param>
-    public void WriteConfig(int offset, ReadOnlySpan<byte> source)
+    public virtual void WriteConfig(int offset, ReadOnlySpan<byte> source)
     {
         int done = 0;
         while (done < source.Length)
@@ -176,6 +177,9 @@ public abstract class TransportDriver
     /// <summary>Writes the status field.</summary>
     /// <param name="status">The new value.</param>
     public abstract void WriteStatus(DeviceStatus status);
+
+    /// <summary>Features have been negotiated: what a reset has taken away is to be set up anew.</summary>
+    protected virtual void OnNegotiated() { }
 
     /// <summary>Reads 32 features on offer.</summary>
     protected abstract uint ReadDeviceFeatures(uint word);

@@ -22,7 +22,7 @@ public sealed class MmioRegisters : ITransportCalls
     /// <param name="device">The device; stays the caller's.</param>
     /// <param name="host">Who routes accesses, kicks and the interrupt.</param>
     /// <param name="options">How it appears; null for the defaults.</param>
-    public MmioRegisters(VirtioDevice device, ITransportHost host, MmioOptions? options = null)
+    public MmioRegisters(VirtioDevice device, ILineHost host, MmioOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(host);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vireo.Core.Contract;
 
 namespace Vireo.Core.Transports.Pci;
 
@@ -151,6 +152,34 @@ internal sealed class MsixTable
             Array.Clear(_entries);
             Array.Clear(_pending);
             MaskAll();
+        }
+    }
+
+    /// <summary>Writes the table and what is held back.</summary>
+    public void Save(StateWriter writer)
+    {
+        lock (_lock)
+        {
+            writer.Write(_entries);
+            foreach (ulong bits in _pending)
+            {
+                writer.Write64(bits);
+            }
+        }
+    }
+
+    /// <summary>Brings them back; MSI-X is not enabled then.</summary>
+    /// <exception cref="DeviceException">There are more or fewer vectors.</exception>
+    public void Load(ref StateReader reader)
+    {
+        ReadOnlySpan<byte> entries = reader.ReadExactly("the MSI-X table", _entries.Length);
+        Write(0, entries);
+        lock (_lock)
+        {
+            for (int index = 0; index < _pending.Length; index++)
+            {
+                _pending[index] = reader.Read64();
+            }
         }
     }
 

@@ -89,6 +89,15 @@ internal sealed class PciCommonConfig
         }
     }
 
+    /// <summary>Unmaps queues from vectors that do not exist.</summary>
+    public void CheckVectors()
+    {
+        for (int index = 0; index < _core.QueueCount; index++)
+        {
+            _core.Queue(index).Vector = Valid(_core.Queue(index).Vector);
+        }
+    }
+
     private static void Put16(Span<byte> bytes, int offset, int value) =>
         BinaryPrimitives.WriteUInt16LittleEndian(bytes[offset..], (ushort)value);
 
@@ -216,5 +225,5 @@ internal sealed class PciCommonConfig
     }
 
     /// <summary>A vector that exists stays; any other maps to none, which is how a failure shows (VIRTIO 1.4 §4.1.5.1.2.1).</summary>
-    private ushort Valid(ushort vector) => vector < _vectors ? vector : TransportQueue.NoVector;
+    public ushort Valid(ushort vector) => vector < _vectors ? vector : TransportQueue.NoVector;
 }

@@ -15,7 +15,7 @@ namespace Vireo.Core.Transports.Pci;
 /// unharmed. All members belong to one control thread.
 /// </para>
 /// </remarks>
-public sealed class PciFunction : ITransportCalls
+public sealed partial class PciFunction : ITransportCalls
 {
     /// <summary>Length of the configuration space in bytes.</summary>
     public const int ConfigLengthBytes = PciConfigSpace.LengthBytes;

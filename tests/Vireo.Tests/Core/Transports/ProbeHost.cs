@@ -1,10 +1,11 @@
 using Vireo.Core.Contract;
+using Vireo.Core.Transports.Ccw;
 using Vireo.Core.Transports.Pci;
 
 namespace Vireo.Tests.Core.Transports;
 
 /// <summary>A host that remembers what a transport asked of it.</summary>
-internal sealed class ProbeHost : IPciHost
+internal sealed class ProbeHost : IPciHost, ICcwHost
 {
     private readonly Dictionary<int, CountingSignal> _kicks = [];
 
@@ -14,6 +15,12 @@ internal sealed class ProbeHost : IPciHost
     public List<bool> Levels { get; } = [];
 
     public bool Line => Levels.Count > 0 && Levels[^1];
+
+    /// <summary>How often the subchannel was interrupted.</summary>
+    public int SubchannelInterrupts { get; set; }
+
+    /// <summary>The subclasses of adapter interrupts.</summary>
+    public List<byte> AdapterInterrupts { get; } = [];
 
     public List<string> ResetReasons { get; } = [];
 
@@ -34,6 +41,10 @@ internal sealed class ProbeHost : IPciHost
     public void SetInterruptLine(bool isAsserted) => Levels.Add(isAsserted);
 
     public void OnNeedsReset(string reason) => ResetReasons.Add(reason);
+
+    public void InterruptSubchannel() => SubchannelInterrupts++;
+
+    public void InterruptAdapter(byte subclass) => AdapterInterrupts.Add(subclass);
 
     public void CallVector(int vector) => Vectors.Add(vector);
 

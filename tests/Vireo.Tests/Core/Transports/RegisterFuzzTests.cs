@@ -1,4 +1,5 @@
 using Vireo.Core.Spec;
+using Vireo.Core.Transports.Ccw;
 using Vireo.Core.Transports.Mmio;
 using Vireo.Core.Transports.Pci;
 
@@ -9,6 +10,31 @@ namespace Vireo.Tests.Core.Transports;
 public sealed class RegisterFuzzTests
 {
     private const int Accesses = 5_000_000;
+
+    private const int Programs = 500_000;
+
+    private static readonly int[] Commands =
+    [
+        0x03,
+        0x04,
+        0x08,
+        0x11,
+        0x12,
+        0x13,
+        0x21,
+        0x22,
+        0x31,
+        0x32,
+        0x33,
+        0x43,
+        0x53,
+        0x72,
+        0x73,
+        0x83,
+        0xe4,
+    ];
+
+    private static readonly int[] Counts = [0, 1, 4, 5, 7, 8, 13, 25, 32, 64];
 
     private static readonly int[] Widths = [1, 2, 4, 4, 4, 8, 3, 16, 64, 0];
 
@@ -78,6 +104,68 @@ public sealed class RegisterFuzzTests
         }
 
         CheckUsable(new MmioDriver(new Mmio.RegistersAccess(registers)), device, seed);
+    }
+
+    [Fact]
+    [Clause("ccw.dev.001")]
+    public void Ccw_AnyPrograms_LeaveAWorkingDevice()
+    {
+        int seed = Seed();
+        Random random = new(seed);
+        ProbeHost host = new();
+        using ProbeDevice device = NewDevice();
+        using Ccw.ChannelMachine machine = new(
+            device,
+            host,
+            new() { Features = CcwOptions.TransportFeatures | CoreFeature.Rings }
+        );
+        byte[] area = new byte[256];
+        for (int program = 0; program < Programs; program++)
+        {
+            try
+            {
+                random.NextBytes(area);
+                PutProgram(machine, random, area);
+                machine.Start(
+                    new(Ccw.ChannelMachine.ProgramAt, random.Next(4) > 0, random.Next(2) == 0, random.Next(2) == 0)
+                );
+                machine.Device.Notify((ulong)random.Next(0xfffe, 0x10002), (ulong)random.Next(), 0);
+                if (random.Next(5000) == 0)
+                {
+                    machine.Device.ResetSubchannel();
+                }
+
+                Disturb(device, random);
+            }
+            catch (Exception exception)
+            {
+                Assert.Fail($"seed {seed}, program {program}: {exception}");
+            }
+
+            Forget(device, host, program);
+        }
+
+        machine.Device.ResetSubchannel();
+        CheckUsable(new CcwDriver(machine, machine.Memory, 0x1000), device, seed);
+    }
+
+    /// <summary>Up to four words that are right more often than not, and data they may use.</summary>
+    private static void PutProgram(Ccw.ChannelMachine machine, Random random, byte[] area)
+    {
+        machine.Put(Ccw.ChannelMachine.DataAt, area);
+        machine.Put(Ccw.ChannelMachine.DataAt, Ccw.ChannelMachine.Big16((ushort)random.Next(4), 0));
+        for (uint word = 0; word < 4; word++)
+        {
+            int command = random.Next(12) == 0 ? random.Next(256) : Commands[random.Next(Commands.Length)];
+            int flags = random.Next(8) == 0 ? random.Next(256) : random.Next(4) << 5;
+            int count = random.Next(8) == 0 ? random.Next(0x10000) : Counts[random.Next(Counts.Length)];
+            uint address =
+                random.Next(16) == 0 ? (uint)random.Next() : Ccw.ChannelMachine.DataAt + (uint)random.Next(8) * 8;
+            machine.Put(
+                Ccw.ChannelMachine.ProgramAt + word * 8,
+                Ccw.ChannelMachine.Word(command, flags, count, address)
+            );
+        }
     }
 
     private static void AccessPci(PciFunction function, Random random, byte[] buffer)

@@ -91,6 +91,7 @@ public abstract class TransportTests
     {
         using ProbeDevice device = new(8);
         TransportDriver driver = Attach(device);
+        driver.WriteStatus(DeviceStatus.Acknowledge | DeviceStatus.Driver);
         driver.WriteStatus(DeviceStatus.Acknowledge | DeviceStatus.Driver | DeviceStatus.DriverOk);
         driver.EnableQueue(0, Areas);
 
@@ -152,7 +153,7 @@ public abstract class TransportTests
         Assert.Equal(DeviceStatus.None, driver.Status);
         Assert.Equal([0], device.Stopped);
         Assert.True(device.Resets > 0);
-        Assert.Equal(0u, TakeInterrupts());
+        Assert.Equal(PendingAfterReset, TakeInterrupts());
         Assert.False(IsQueueEnabled(driver, 0));
         Assert.Equal(8, driver.ReadSizeMax(0));
         device.Host.NotifyConfigChanged();
@@ -169,84 +170,6 @@ public abstract class TransportTests
         driver.ReadConfig(0, read);
 
         Assert.Equal(device.Config, read);
-    }
-
-    [Fact]
-    public void WriteConfig_AnyField_ReachesTheDevice()
-    {
-        using ProbeDevice device = new(8) { Config = new byte[8] };
-        TransportDriver driver = Run(device);
-        driver.WriteConfig(1, [1, 2, 3, 4, 5, 6, 7]);
-
-        Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7], device.Config);
-        Assert.Equal([1, 2, 4], device.ConfigWrites.Select(static write => write.Offset));
-    }
-
-    [Fact]
-    [Clause("core.dev.011", "core.dev.012", "pci.dev.024", "pci.dev.026", "mmio.dev.010", "mmio.dev.012")]
-    public void ResetQueue_RunningQueue_StopsItAndForgetsIt()
-    {
-        using ProbeDevice device = new(8, 8);
-        TransportDriver driver = Run(device, FeatureSet.Of(CoreFeature.RingReset));
-        driver.EnableQueue(1, Areas with { Size = 4 });
-        driver.ResetQueue(1);
-
-        Assert.Equal([1], device.Stopped);
-        Assert.Equal([0], device.Running);
-        Assert.False(IsQueueEnabled(driver, 1));
-        Assert.Equal(8, driver.ReadSizeMax(1));
-        Assert.True(driver.Status.HasFlag(DeviceStatus.DriverOk));
-    }
-
-    [Fact]
-    [Clause("core.dev.013", "pci.dev.023", "mmio.dev.009")]
-    public void ResetQueue_ReenabledElsewhere_RunsThereFromTheStart()
-    {
-        using ProbeDevice device = new(8);
-        TransportDriver driver = Run(device, FeatureSet.Of(CoreFeature.RingReset));
-        driver.ResetQueue(0);
-        QueueAreas elsewhere = new(2, new(0x9000), new(0xa000), new(0xb000));
-        driver.EnableQueue(0, elsewhere);
-
-        Assert.Equal((elsewhere, QueueState.Fresh), (device.Started[^1].Areas, device.Started[^1].State));
-        Assert.True(IsQueueEnabled(driver, 0));
-        Assert.False(IsQueueResetting(driver, 0));
-    }
-
-    [Fact]
-    [Clause("pci.dev.025", "mmio.dev.011")]
-    public void ResetQueue_WhileItGoesOn_ShowsOne()
-    {
-        using ProbeDevice device = new(8);
-        TransportDriver driver = Run(device, FeatureSet.Of(CoreFeature.RingReset));
-        List<bool> seen = [];
-        device.Stopping = _ => seen.Add(IsQueueResetting(driver, 0));
-        driver.ResetQueue(0);
-
-        Assert.Equal([true], seen);
-        Assert.False(IsQueueResetting(driver, 0));
-    }
-
-    [Fact]
-    [Clause("pci.dev.022", "mmio.dev.008")]
-    public void ResetQueue_AfterDeviceReset_ShowsZero()
-    {
-        using ProbeDevice device = new(8);
-        TransportDriver driver = Run(device, FeatureSet.Of(CoreFeature.RingReset));
-        driver.Reset();
-
-        Assert.False(IsQueueResetting(driver, 0));
-    }
-
-    [Fact]
-    public void ResetQueue_NotNegotiated_DoesNothing()
-    {
-        using ProbeDevice device = new(8);
-        TransportDriver driver = Run(device);
-        driver.ResetQueue(0);
-
-        Assert.Equal([0], device.Running);
-        Assert.True(IsQueueEnabled(driver, 0));
     }
 
     [Fact]
@@ -376,24 +299,6 @@ public abstract class TransportTests
     }
 
     [Fact]
-    [Clause("pci.dev.019", "mmio.dev.006")]
-    public void ReadConfig_ValueThatHasChanged_ChangesTheGeneration()
-    {
-        using ProbeDevice device = new(8) { Config = [1, 2, 3, 4] };
-        TransportDriver driver = Run(device);
-        ReadConfig(driver, 4);
-        uint before = Generation(driver);
-        Assert.Equal(before, Generation(driver));
-
-        device.Config[2] = 9;
-        ReadConfig(driver, 1);
-        uint after = Generation(driver);
-        Assert.NotEqual(before, after);
-        ReadConfig(driver, 4);
-        Assert.Equal(after, Generation(driver));
-    }
-
-    [Fact]
     public void ConfigChange_BeforeDriverOk_IsAnnouncedAtDriverOk()
     {
         using ProbeDevice device = new(8);
@@ -404,43 +309,6 @@ public abstract class TransportTests
 
         driver.Start();
         Assert.Equal(2u, TakeInterrupts());
-    }
-
-    [Fact]
-    [Clause("pci.dev.027")]
-    public void Queue_ThatIsNotThere_HasSizeZeroAndTakesNothing()
-    {
-        using ProbeDevice device = new(8);
-        TransportDriver driver = Attach(device);
-        driver.Negotiate(FeatureSet.Of(CoreFeature.RingReset));
-
-        Assert.Equal(0, driver.ReadSizeMax(1));
-        Assert.Equal(0, driver.ReadSizeMax(0xffff));
-        driver.EnableQueue(1, Areas);
-        driver.Kick(1);
-        driver.ResetQueue(1);
-        driver.Start();
-        Assert.Empty(device.Started);
-        Assert.False(IsQueueEnabled(driver, 1));
-    }
-
-    [Theory]
-    [Clause("pci.dev.028")]
-    [InlineData(6, false, 8)]
-    [InlineData(6, true, 6)]
-    [InlineData(0, true, 8)]
-    [InlineData(16, true, 8)]
-    [InlineData(1, false, 1)]
-    [InlineData(8, false, 8)]
-    public void QueueSize_NotAllowedByTheLayout_IsNotTaken(int written, bool isPacked, int expected)
-    {
-        using ProbeDevice device = new(8) { Features = FeatureSet.Of(CoreFeature.RingPacked) };
-        TransportDriver driver = Attach(device);
-        driver.Negotiate(isPacked ? FeatureSet.Of(CoreFeature.RingPacked) : FeatureSet.Empty);
-        driver.EnableQueue(0, Areas with { Size = (ushort)written });
-        driver.Start();
-
-        Assert.Equal(expected, Assert.Single(device.Started).Areas.Size);
     }
 
     [Theory]
@@ -486,21 +354,6 @@ public abstract class TransportTests
         Assert.Equal((2, new QueueState(3, 2)), (device.Started.Count, device.Started[^1].State));
     }
 
-    [Fact]
-    public void Call_OfAQueue_RaisesTheLineUntilItIsAcknowledged()
-    {
-        using ProbeDevice device = new(8);
-        Run(device);
-        device.Started[0].Call!.Notify();
-        Assert.True(Host.Line);
-        device.Started[0].Call!.Notify();
-
-        Assert.Equal(1u, TakeInterrupts());
-        Assert.False(Host.Line);
-        Assert.Equal(0u, TakeInterrupts());
-        Assert.Equal([true, false], Host.Levels);
-    }
-
     /// <summary>Puts the device behind a fresh transport, with memory, and makes its driver.</summary>
     private protected abstract TransportDriver Attach(ProbeDevice device);
 
@@ -510,11 +363,10 @@ public abstract class TransportTests
     /// <summary>Takes the events that the interrupt line stands for: 1 for queues, 2 for configuration.</summary>
     private protected abstract uint TakeInterrupts();
 
+    /// <summary>What <see cref="TakeInterrupts"/> takes after a reset that came between an event and its taking.</summary>
+    private protected virtual uint PendingAfterReset => 0;
+
     private protected abstract bool IsQueueEnabled(TransportDriver driver, int index);
-
-    private protected abstract bool IsQueueResetting(TransportDriver driver, int index);
-
-    private protected abstract uint Generation(TransportDriver driver);
 
     private protected abstract void WriteFeatures(TransportDriver driver, FeatureSet features);
 

@@ -7,7 +7,7 @@ using Vireo.Core.Transports.Mmio;
 namespace Vireo.Tests.Core.Transports.Mmio;
 
 /// <summary>The suite of all transports, over MMIO.</summary>
-public sealed class MmioTransportTests : TransportTests
+public sealed class MmioTransportTests : RegisterTransportTests
 {
     private MmioRegisters _registers = null!;
 

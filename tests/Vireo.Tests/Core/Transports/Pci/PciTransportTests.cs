@@ -6,7 +6,7 @@ using Vireo.Core.Transports.Pci;
 namespace Vireo.Tests.Core.Transports.Pci;
 
 /// <summary>The suite of all transports, over PCI with its interrupt line.</summary>
-public sealed class PciTransportTests : TransportTests
+public sealed class PciTransportTests : RegisterTransportTests
 {
     private PciFunction _function = null!;
     private FunctionAccess _access = null!;
