@@ -1,0 +1,128 @@
+using System.Text;
+using Vireo.Core.Queues;
+using Vireo.Core.Spec;
+using Vireo.Core.Transports.Pci;
+using Vireo.Linux.Events;
+using Vireo.Tests.Homes.VhostUser;
+
+namespace Vireo.Tests.Homes.VfioUser;
+
+/// <summary>A guest in small: memory shared with the home, our PCI driver, one ring, and its interrupt.</summary>
+internal sealed class Guest : IDisposable
+{
+    private const ushort Size = 16;
+
+    private Client _client;
+    private readonly bool _isMsix;
+    private DriverQueue _queue = null!;
+    private ulong _tag;
+    private Action? _kick;
+
+    public Guest(Client client, bool isMsix = true)
+    {
+        _client = client;
+        _isMsix = isMsix;
+    }
+
+    public GuestRam Ram { get; } = new();
+
+    public PciDriver Driver { get; private set; } = null!;
+
+    public EventFd Interrupt { get; } = EventFd.Create();
+
+    public EventFd ConfigInterrupt { get; } = EventFd.Create();
+
+    /// <summary>Makes the memory known, wires the interrupts, and starts queue 0.</summary>
+    public void Start(FeatureSet wanted = default)
+    {
+        ShareMemory();
+        WireInterrupts();
+        Driver = new(_client);
+        Driver.EnableFunction(_isMsix);
+        FeatureSet features = Driver.Negotiate(wanted.With(CoreFeature.AccessPlatform));
+        QueueAreas areas = GuestRam.Areas(0, Size);
+        _queue = DriverQueue.Create(areas, Ram.Memory, features);
+        if (_isMsix)
+        {
+            Assert.True(Driver.TryMapConfig(0));
+            Assert.True(Driver.TryMapQueue(0, 1));
+        }
+
+        Driver.EnableQueue(0, areas);
+        Driver.Start();
+    }
+
+    /// <summary>Another server has the device now: kicks and acknowledgements go there. The driver itself notices nothing.</summary>
+    public void DriveThrough(Client client)
+    {
+        _client = client;
+        byte[] token = [0, 0];
+        _kick = () => client.WriteBar(0, 0x3000, token);
+    }
+
+    public void ShareMemory() => _client.Map(GuestRam.GuestBase, (ulong)Ram.File.Size, Ram.File.Handle);
+
+    public void WireInterrupts()
+    {
+        if (_isMsix)
+        {
+            _client.SetIrqs(2, 0, 2, 0x24, ConfigInterrupt, Interrupt);
+            // Wiring announces once, in case something was announced to nobody.
+            Assert.True(Interrupt.TryDrain());
+            Assert.True(ConfigInterrupt.TryDrain());
+        }
+        else
+        {
+            _client.SetIrqs(0, 0, 1, 0x24, Interrupt);
+        }
+    }
+
+    /// <summary>Makes a request available.</summary>
+    public void Add(string text)
+    {
+        ulong slot = GuestRam.BuffersAt + _tag % 64 * 512;
+        _tag++;
+        Assert.True(Ram.Memory.TryWrite(GuestRam.At(slot), Encoding.UTF8.GetBytes(text)));
+        Assert.True(_queue.TryArmCalls());
+        Assert.True(
+            _queue.TryAdd([new(GuestRam.At(slot), (uint)text.Length)], [new(GuestRam.At(slot + 256), 256)], slot)
+        );
+        _queue.Publish();
+    }
+
+    /// <summary>Takes an answer back, waiting for it.</summary>
+    public string Take()
+    {
+        DriverCompletion completion = default;
+        Assert.True(SpinWait.SpinUntil(() => _queue.TryTake(out completion), Client.Patience), "no answer");
+        byte[] bytes = new byte[completion.WrittenBytes];
+        Assert.True(Ram.Memory.TryRead(GuestRam.At(completion.Tag + 256), bytes));
+        return Encoding.UTF8.GetString(bytes);
+    }
+
+    /// <summary>Sends a request, expects the same text back and an interrupt for it.</summary>
+    public void Echo(string text, Action? kick = null)
+    {
+        Add(text);
+        (kick ?? _kick ?? (() => Driver.Kick(0)))();
+        Assert.Equal(text, Take());
+        ExpectInterrupt();
+    }
+
+    public void ExpectInterrupt()
+    {
+        Assert.True(SpinWait.SpinUntil(Interrupt.TryDrain, Client.Patience), "no interrupt");
+        if (!_isMsix)
+        {
+            Assert.Equal(1, Driver.TakeInterruptStatus());
+            _client.SetIrqs(0, 0, 1, 0x11);
+        }
+    }
+
+    public void Dispose()
+    {
+        Interrupt.Dispose();
+        ConfigInterrupt.Dispose();
+        Ram.Dispose();
+    }
+}
