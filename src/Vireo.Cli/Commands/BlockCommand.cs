@@ -111,6 +111,10 @@ internal sealed class BlockCommand : DeviceCommand
                 vireo block disk.raw --vhost-user /tmp/disk.sock
                 qemu-system-x86_64 -m 512M -object memory-backend-memfd,id=mem,size=512M,share=on -M q35,memory-backend=mem \
                   -chardev socket,id=disk,path=/tmp/disk.sock -device vhost-user-blk-pci,chardev=disk ...
+              The same as a PCI function of its own:
+                vireo block disk.raw --vfio-user /tmp/disk.sock
+                qemu-system-x86_64 -m 512M -object memory-backend-memfd,id=mem,size=512M,share=on -M q35,memory-backend=mem \
+                  -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"/tmp/disk.sock"}}' ...
               Four queues on two threads, read-only, for members of a group:
                 vireo block disk.raw --vhost-user /run/vm/disk.sock --queues 4 --threads 2 --read-only --socket-group kvm --socket-mode 660
               As libvirt and others start it:

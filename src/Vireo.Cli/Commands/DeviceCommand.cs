@@ -27,12 +27,7 @@ internal abstract class DeviceCommand
     {
         var command = new DocumentedCommand(Name, Summary, Examples);
         AddOptions(command);
-        IReadOnlyList<HomeChoice> homes = HomeCatalog.CreateAll();
-        foreach (HomeChoice home in homes)
-        {
-            home.AddTo(command);
-        }
-
+        IReadOnlyList<HomeChoice> homes = HomeCatalog.AddAllTo(command);
         var options = new ServeOptions();
         options.AddTo(command);
         command.SetAction(result => new Server(this, homes, options, context).Run(result));

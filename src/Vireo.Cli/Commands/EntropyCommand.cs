@@ -23,6 +23,10 @@ internal sealed class EntropyCommand : DeviceCommand
                 vireo entropy --vhost-user /tmp/entropy.sock
                 qemu-system-x86_64 -m 512M -object memory-backend-memfd,id=mem,size=512M,share=on -M q35,memory-backend=mem \
                   -chardev socket,id=rng,path=/tmp/entropy.sock -device vhost-user-rng-pci,chardev=rng ...
+              The same as a PCI function of its own:
+                vireo entropy --vfio-user /tmp/entropy.sock
+                qemu-system-x86_64 -m 512M -object memory-backend-memfd,id=mem,size=512M,share=on -M q35,memory-backend=mem \
+                  -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"/tmp/entropy.sock"}}' ...
             """;
 
     /// <inheritdoc/>

@@ -68,11 +68,26 @@ internal sealed class Server(
             chosen = home;
         }
 
-        return chosen
-            ?? throw new CommandException(
-                $"say where the device is to be found, with {homes[0].Usage} or --fd FDNUM",
-                ExitCode.Usage
-            );
+        return chosen ?? ChooseOtherwise(result);
+    }
+
+    private HomeChoice ChooseOtherwise(ParseResult result)
+    {
+        List<string> ways = [];
+        foreach (HomeChoice home in homes)
+        {
+            if (home.IsMeantOtherwise(result))
+            {
+                return home;
+            }
+
+            ways.Add(home.Usage);
+        }
+
+        throw new CommandException(
+            $"say where the device is to be found, with {string.Join(", ", ways)} or --fd FDNUM",
+            ExitCode.Usage
+        );
     }
 
     /// <summary>Says that the device can be used now: on standard output, and to the service manager.</summary>

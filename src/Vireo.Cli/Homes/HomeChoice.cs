@@ -18,6 +18,9 @@ internal abstract class HomeChoice
     /// <summary>Whether the command line asks for this home.</summary>
     public abstract bool IsChosen(ParseResult result);
 
+    /// <summary>Whether it is this home when the command line asks for none.</summary>
+    public virtual bool IsMeantOtherwise(ParseResult result) => false;
+
     /// <summary>Brings a device into the home; from here on somebody may connect.</summary>
     /// <param name="device">The device; stays the caller's.</param>
     /// <param name="loops">The threads its queues run on; stay the caller's.</param>

@@ -9,10 +9,9 @@ using Vireo.Linux.Sockets;
 namespace Vireo.Cli.Homes;
 
 /// <summary><c>--vhost-user</c>: the device is a vhost-user back-end, in a process of its own beside the virtual machine.</summary>
-internal sealed class VhostUserChoice : HomeChoice
+/// <param name="socket">Where the socket comes from; shared with other homes that live on one.</param>
+internal sealed class VhostUserChoice(SocketOptions socket) : HomeChoice
 {
-    private readonly SocketOptions _socket = new();
-
     private readonly Option<string?> _path = new("--vhost-user", "--socket-path")
     {
         Description = "Serve the vhost-user protocol on this socket; the path is used exactly as given.",
@@ -23,35 +22,34 @@ internal sealed class VhostUserChoice : HomeChoice
     public override string Usage => "--vhost-user SOCKET";
 
     /// <inheritdoc/>
-    public override void AddTo(Command command)
-    {
-        command.Add(_path);
-        _socket.AddTo(command);
-    }
+    public override void AddTo(Command command) => command.Add(_path);
 
     /// <inheritdoc/>
-    public override bool IsChosen(ParseResult result) =>
-        result.GetValue(_path) is not null || _socket.HasInherited(result);
+    public override bool IsChosen(ParseResult result) => result.GetValue(_path) is not null;
+
+    /// <inheritdoc/>
+    /// <remarks>By QEMU's convention for back-ends, <c>--fd</c> alone says it all.</remarks>
+    public override bool IsMeantOtherwise(ParseResult result) => socket.HasInherited(result);
 
     /// <inheritdoc/>
     public override IServedHome Open(VirtioDevice device, EventLoopGroup loops, ParseResult result, ILogger logger)
     {
         string? path = result.GetValue(_path);
-        _socket.Check(result, path);
+        socket.Check(result, path);
         var options = new VhostUserOptions
         {
             Logger = logger,
-            SocketMode = _socket.ModeOf(result),
-            SocketGroupId = _socket.GroupOf(result),
+            SocketMode = socket.ModeOf(result),
+            SocketGroupId = socket.GroupOf(result),
         };
         if (path is not null)
         {
-            return _socket.IsConnecting(result)
+            return socket.IsConnecting(result)
                 ? new VhostUserServed(VhostUserHome.Connect(path, device, loops, options), $"connecting to {path}")
                 : new VhostUserServed(Listen(path, device, loops, options), $"on {path}");
         }
 
-        InheritedDescriptor inherited = _socket.TakeInherited(result);
+        InheritedDescriptor inherited = socket.TakeInherited(result);
         return inherited.IsListening
             ? new VhostUserServed(
                 VhostUserHome.Serve(inherited.ToListener(), device, loops, options),

@@ -77,7 +77,7 @@ public sealed class CommandLineTests
 
         Assert.Equal(ExitCode.Usage, run.ExitCode);
         AssertOneLine(run.Error);
-        Assert.Contains("--vhost-user SOCKET", run.Error, StringComparison.Ordinal);
+        Assert.Contains("--vhost-user SOCKET, --vfio-user SOCKET", run.Error, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -88,6 +88,13 @@ public sealed class CommandLineTests
     [InlineData("--fd=5", "--connect")]
     [InlineData("--vhost-user=/nowhere/x.sock", "--connect", "--socket-mode=600")]
     [InlineData("--vhost-user=/nowhere/x.sock", "--socket-path=/nowhere/y.sock")]
+    [InlineData("--vfio-user")]
+    [InlineData("--vfio-user=")]
+    [InlineData("--vfio-user=/nowhere/x.sock", "--fd=5")]
+    [InlineData("--vfio-user=/nowhere/x.sock", "--connect")]
+    [InlineData("--vfio-user=/nowhere/x.sock", "--vhost-user=/nowhere/y.sock")]
+    [InlineData("--vfio-user=/nowhere/x.sock", "--ring=round")]
+    [InlineData("--vhost-user=/nowhere/x.sock", "--ring=split")]
     public void Run_PlaceThatMakesNoSense_Fails(params string[] options)
     {
         var run = CommandRun.Of(["entropy", .. options]);

@@ -4,6 +4,9 @@ using System.Net.Sockets;
 using System.Text;
 using Vireo.Cli;
 using Vireo.Cli.Commands;
+using Vireo.Core.Spec;
+using Vireo.Core.Transports.Pci;
+using Vireo.Tests.Homes.VfioUser;
 using Vireo.Tests.Linux;
 
 namespace Vireo.Tests.Cli;
@@ -25,6 +28,53 @@ public sealed class ServerProcessTests : IDisposable
         Assert.Equal($"ready: entropy on {SocketPath}", vireo.ReadLine());
         using Socket socket = FrontEnd.Connect(SocketPath);
         FrontEnd.AssertAnswers(socket);
+    }
+
+    [Fact]
+    public void VfioUser_SaysReady_AndServesAFunctionOverAndOver()
+    {
+        using var vireo = VireoProcess.Start("entropy", "--vfio-user", SocketPath, "--ring=split");
+
+        Assert.Equal($"ready: entropy on {SocketPath}", vireo.ReadLine());
+        for (int round = 0; round < 2; round++)
+        {
+            using var client = Client.Connect(SocketPath);
+            client.Agree();
+            PciDriver driver = new(client);
+            driver.EnableFunction(useMsix: true);
+            FeatureSet offered = driver.ReadOffered();
+            Assert.True(offered.Contains(CoreFeature.EventIndex));
+            Assert.False(offered.Contains(CoreFeature.RingPacked));
+        }
+
+        vireo.Terminate();
+        Assert.Equal(ExitCode.Success, vireo.WaitForEnd());
+        Assert.False(File.Exists(SocketPath));
+    }
+
+    [Fact]
+    public void VfioUser_FolderMissing_SaysSoInOneSentence()
+    {
+        using var vireo = VireoProcess.Start("entropy", "--vfio-user", _folder["no/such/device.sock"]);
+
+        Assert.Equal(ExitCode.Failure, vireo.WaitForEnd());
+        Assert.Equal(
+            $"vireo entropy: the folder of '{_folder["no/such/device.sock"]}' is not there; make it first\n",
+            vireo.Error
+        );
+    }
+
+    [Fact]
+    public void VfioUser_InheritedListener_IsServed()
+    {
+        using Socket listener = FrontEnd.Listen(SocketPath);
+        int number = FrontEnd.MakeInheritable(listener);
+
+        using var vireo = VireoProcess.Start("entropy", "--vfio-user", $"--fd={number}");
+
+        Assert.StartsWith("ready: entropy on an inherited socket", vireo.ReadLine(), StringComparison.Ordinal);
+        using var client = Client.Connect(SocketPath);
+        client.Agree();
     }
 
     [Theory]
