@@ -1,0 +1,272 @@
+#!/bin/bash
+# block devices beside qemu-storage-daemon, with two clients, and files through io_uring alone; --quick, --help
+set -euo pipefail
+here="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
+# shellcheck source=eng/lib.sh
+. "$here/../lib.sh"
+
+usage() {
+    cat <<'END'
+./bench block [--quick] [--rows PATTERN] [--rounds N] [--seconds S] [--dir FOLDER] [--size MIB] [--poll-us N]
+
+Serves the same disks with vireo and with qemu-storage-daemon (the newest Debian has, unpacked into the cache), and loads them
+from another processor: one for the client, one for the server. Prints a table for people and for docs/benchmarks.
+
+  --quick          one short round of the rows that matter most: less than a minute
+  --rows PATTERN   only the rows whose name matches this regular expression, for example 'cached|direct'
+  --rounds N       measurements per cell, whose median is shown (default 5; quick: 1)
+  --seconds S      seconds per measurement (default 0.7; quick: 0.5)
+  --dir FOLDER     where the disk file lies; it is kept for the next time (default: artifacts/bench)
+  --size MIB       size of the disk file (default 1024)
+  --poll-us N      how long vireo looks for work before it sleeps in the rows named "polling" (default 50)
+END
+}
+
+quick=0 rows=. rounds='' seconds='' dir="$root/artifacts/bench" size=1024 poll_us=50
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --quick) quick=1 ;;
+        --rows | --rounds | --seconds | --dir | --size | --poll-us)
+            [ $# -ge 2 ] || die "$1 wants a value; see --help."
+            case "$1" in
+                --rows) rows="$2" ;;
+                --rounds) rounds="$2" ;;
+                --seconds) seconds="$2" ;;
+                --dir) dir="$2" ;;
+                --size) size="$2" ;;
+                --poll-us) poll_us="$2" ;;
+            esac
+            shift
+            ;;
+        --help | -h)
+            usage
+            exit 0
+            ;;
+        *) die "'$1' is not an option; see --help." ;;
+    esac
+    shift
+done
+if [ $quick = 1 ]; then rounds="${rounds:-1}" seconds="${seconds:-0.5}"; else rounds="${rounds:-5}" seconds="${seconds:-0.7}"; fi
+[[ "$rounds" =~ ^[1-9][0-9]?$ ]] || die "--rounds is '$rounds', but has to be a number from 1 to 99."
+[[ "$size" =~ ^[1-9][0-9]{1,5}$ ]] || die "--size is '$size', but has to be MiB from 10 to 999999."
+
+# Works, one a line: name, which disk, direction, pattern, block, depth, queues, peer disk, what the ratio is to reach, in quick?
+#   The client polls, unless the name says that it sleeps.
+works() {
+    cat <<'END'
+null, polling            null-poll  read  random     4096   1   1 null   19   q
+null, polling            null-poll  read  random     4096   8   1 null   -
+null, polling            null-poll  read  random     4096   32  1 null   2.1  q
+null, polling            null-poll  read  random     4096   128 1 null   3.2  q
+null, polling, 2 queues  null-poll  read  random     4096   32  2 null   -
+null, sleeping           null       read  random     4096   1   1 null   1.0
+null, both sleep         null       read  random     4096   1   1 null   1.0  q
+null, client sleeps      null-poll  read  random     4096   1   1 null   19   q
+null, sleeping           null       read  random     4096   32  1 null   -
+memory, polling          memory     read  random     4096   32  1 null   0.9  q
+memory, polling          memory     read  random     4096   128 1 null   0.9  q
+cached                   cached     read  random     4096   1   1 cached -
+cached                   cached     read  random     4096   8   1 cached 1.8  q
+cached                   cached     read  random     4096   32  1 cached 1.8  q
+cached                   cached     read  random     4096   128 1 cached 1.8  q
+cached, 2 queues         cached     read  random     4096   32  2 cached 1.8
+cached                   cached     read  sequential 131072 8   1 cached 1.0  q
+O_DIRECT                 direct     read  random     4096   1   1 direct -
+O_DIRECT                 direct     read  random     4096   8   1 direct 1.0
+O_DIRECT                 direct     read  random     4096   32  1 direct 1.0  q
+O_DIRECT                 direct     read  random     4096   128 1 direct 1.0
+O_DIRECT, 2 queues       direct     read  random     4096   32  2 direct 1.0
+O_DIRECT                 direct     read  sequential 131072 8   1 direct 1.0
+O_DIRECT                 direct     write random     4096   32  1 direct 1.0
+O_DIRECT                 direct     write sequential 131072 8   1 direct 1.0
+cached                   cached     write random     4096   8   1 cached 1.0
+cached                   cached     write random     4096   32  1 cached 1.0  q
+cached                   cached     write sequential 131072 8   1 cached 1.0
+END
+}
+
+[ "$(nproc)" -ge 2 ] || die 'one processor for the client and one for the server are needed, and this host has one.'
+if ! command -v gcc >/dev/null || [ ! -e /usr/include/linux/io_uring.h ]; then install_packages gcc libc6-dev linux-libc-dev; fi
+command -v taskset >/dev/null || install_packages util-linux
+mkdir -p "$root/artifacts/bench" "$dir"
+load="$root/artifacts/bench/blkload"
+gcc -O2 -Wall -Wextra -std=gnu11 -fno-strict-aliasing -o "$load" "$here/blkload.c"
+peer="$("$root/eng/guest/provision.sh" qemu11 | sed -n 's/^qemu11 //p')/vireo-bin"
+vireo="$root/artifacts/bin/Vireo.Cli/release/vireo"
+[ -x "$vireo" ] || die "there is no $vireo; run this as ./bench block, which builds it."
+
+work="$(mktemp -d "${TMPDIR:-/tmp}/vireo-bench.XXXXXX")"
+declare -A pids=()
+finish() {
+    local name
+    for name in "${!pids[@]}"; do kill "${pids[$name]}" 2>/dev/null || true; done
+    wait
+    rm -rf "$work"
+}
+trap finish EXIT
+
+file="$dir/disk-$size.raw"
+if [ ! -e "$file" ]; then
+    say "writing $file"
+    # Random bytes, so that nothing below this can leave them out.
+    head -c "${size}M" /dev/urandom >"$file.new"
+    mv "$file.new" "$file"
+fi
+sync "$file"
+cat "$file" >/dev/null
+
+client_core=0 server_core=1
+serve() { # name, command...
+    local name="$1"
+    shift
+    taskset -c $server_core "$@" >"$work/$name.log" 2>&1 </dev/null &
+    pids[$name]=$!
+}
+# Each server is a process of its own, so that its time and memory are those of one disk.
+serve_vireo() { # name, arguments...
+    local name="vireo-$1"
+    shift
+    serve "$name" "$vireo" block "$@" --vhost-user "$work/$name.sock" --queues 2 --queue-size 512 --log-level warning
+}
+serve_peer() { # name, blockdev
+    serve "qsd-$1" "$peer/qemu-storage-daemon" --blockdev "$2,node-name=disk" \
+        --export "vhost-user-blk,id=export,node-name=disk,addr.type=unix,addr.path=$work/qsd-$1.sock,writable=on,num-queues=2"
+}
+say 'starting the servers'
+serve_vireo null --null 16G
+serve_vireo null-poll --null 16G --poll-us "$poll_us"
+serve_vireo memory --memory 256M --poll-us "$poll_us"
+serve_vireo cached "$file" --no-lock
+serve_vireo direct "$file" --no-lock --cache none
+serve_peer null driver=null-co,size=17179869184,read-zeroes=off
+serve_peer cached "driver=file,filename=$file,aio=io_uring,locking=off"
+serve_peer direct "driver=file,filename=$file,aio=io_uring,locking=off,cache.direct=on"
+for name in "${!pids[@]}"; do
+    for ((wait = 0; wait < 200; wait++)); do
+        if [ -S "$work/$name.sock" ]; then break; fi
+        if ! kill -0 "${pids[$name]}" 2>/dev/null; then die "$name ended: $(cat "$work/$name.log")"; fi
+        sleep 0.05
+    done
+done
+
+# Vireo compiles its paths while they are new: what is measured is a server that has run for some seconds.
+warm_up() {
+    local name
+    for name in "${!pids[@]}"; do
+        if [[ "$name" != vireo-* ]]; then continue; fi
+        taskset -c $client_core "$load" --socket "$work/$name.sock" --depth 1 --seconds "$1" >/dev/null
+        taskset -c $client_core "$load" --socket "$work/$name.sock" --depth 32 --queues 2 --seconds "$1" >/dev/null
+    done
+}
+say 'warming up'
+if [ $quick = 1 ]; then warm_up 0.7; else warm_up 1.5; fi
+
+declare -A results=()
+note() { # key, line of the client: iops, mib_s, cpu_us
+    local iops mib cpu
+    [[ "$2" =~ iops=([0-9]+)\ mib_s=([0-9.]+)\ cpu_us=([0-9.]+) ]] || die "the client said: $2"
+    iops="${BASH_REMATCH[1]}" mib="${BASH_REMATCH[2]}" cpu="${BASH_REMATCH[3]}"
+    results[$1.iops]+="$iops " results[$1.mib]+="$mib " results[$1.cpu]+="$cpu "
+}
+median() { # values, separated by blanks
+    tr ' ' '\n' <<<"$1" | grep . | sort -g | awk '{ value[NR] = $1 } END { if (NR) print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2; else print 0 }'
+}
+run_load() { # key, arguments...
+    local key="$1" line
+    shift
+    line="$(taskset -c $client_core "$load" --seconds "$seconds" --warm-up 0.1 "$@")" || die "$key: ${line:-the client failed}"
+    note "$key" "$line"
+}
+
+print_machine() {
+    local model
+    model="$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)"
+    printf '%s; %s processors; Linux %s; %s; %s rounds of %s s\n\n' "${model:-$(uname -m)}" "$(nproc)" "$(uname -r)" \
+        "$("$peer/qemu-storage-daemon" --version | head -n 1)" "$rounds" "$seconds"
+}
+print_machine
+echo '| work | block | depth | Vireo | peer | ratio | to reach | io_uring alone | of it | CPU per request: Vireo | peer | io_uring |'
+echo '|---|---|---|---|---|---|---|---|---|---|---|---|'
+
+print_row() { # row, name, operation, pattern, block, depth, goal
+    local row="$1" unit=iops ours theirs alone our_cpu their_cpu alone_cpu
+    if [ "$5" -ge 65536 ]; then unit=mib; fi
+    ours="$(median "${results[$row.vireo.$unit]}")" theirs="$(median "${results[$row.qsd.$unit]}")"
+    alone="$(median "${results[$row.uring.$unit]:-0}")" alone_cpu="$(median "${results[$row.uring.cpu]:-0}")"
+    our_cpu="$(median "${results[$row.vireo.cpu]}")" their_cpu="$(median "${results[$row.qsd.cpu]}")"
+    awk -v name="$2: $4 $3" -v block="$5" -v depth="$6" -v goal="$7" -v unit="$unit" -v ours="$ours" -v theirs="$theirs" \
+        -v alone="$alone" -v our_cpu="$our_cpu" -v their_cpu="$their_cpu" -v alone_cpu="$alone_cpu" '
+        function show(value) {
+            if (unit == "mib") return sprintf("%.0f MiB/s", value)
+            if (value >= 1e6) return sprintf("%.2f M/s", value / 1e6)
+            return sprintf(value >= 1e4 ? "%.0f k/s" : "%.1f k/s", value / 1e3)
+        }
+        BEGIN {
+            printf "| %s | %s | %s | %s | %s | **%.2f** | %s | %s | %s | %.2f µs | %.2f µs | %s |\n", name,
+                block / 1024 " KiB", depth, show(ours), show(theirs), ours / theirs, (goal == "-" ? "" : goal),
+                (alone ? show(alone) : ""), (alone ? sprintf("%.2f", ours / alone) : ""), our_cpu, their_cpu,
+                (alone ? sprintf("%.2f µs", alone_cpu) : "")
+        }'
+}
+
+row=0
+while read -r line; do
+    [[ "$line" =~ ^(.+[^\ ])\ +([a-z-]+)\ +(read|write)\ +([a-z]+)\ +([0-9]+)\ +([0-9]+)\ +([0-9]+)\ +([a-z]+)\ +([0-9.-]+)\ *(q?)$ ]] ||
+        die "a row that cannot be read: $line"
+    name="${BASH_REMATCH[1]}" disk="${BASH_REMATCH[2]}" operation="${BASH_REMATCH[3]}" pattern="${BASH_REMATCH[4]}"
+    block="${BASH_REMATCH[5]}" depth="${BASH_REMATCH[6]}" queues="${BASH_REMATCH[7]}" other="${BASH_REMATCH[8]}"
+    goal="${BASH_REMATCH[9]}" in_quick="${BASH_REMATCH[10]}"
+    if [ $quick = 1 ] && [ -z "$in_quick" ]; then continue; fi
+    if ! [[ "$name $operation $pattern $depth" =~ $rows ]]; then continue; fi
+    row=$((row + 1))
+    work_arguments=(--op "$operation" --pattern "$pattern" --block "$block" --depth "$depth")
+    client_arguments=("${work_arguments[@]}" --queues "$queues")
+    if [[ "$name" == *'both sleep'* || "$name" == *'client sleeps'* ]]; then client_arguments+=(--sleep); fi
+    for ((round = 0; round < rounds; round++)); do
+        # What was written before goes to the disk now, and not while others are measured.
+        case "$disk" in cached | direct) sync "$file" ;; esac
+        run_load $row.vireo --socket "$work/vireo-$disk.sock" --pid "${pids[vireo-$disk]}" "${client_arguments[@]}"
+        run_load $row.qsd --socket "$work/qsd-$other.sock" --pid "${pids[qsd-$other]}" "${client_arguments[@]}"
+        case "$disk" in
+            cached) run_load $row.uring --uring "$file" "${work_arguments[@]}" ;;
+            direct) run_load $row.uring --uring "$file" --direct "${work_arguments[@]}" ;;
+        esac
+    done
+    print_row $row "$name" "$operation" "$pattern" "$block" "$depth" "$goal"
+done < <(works)
+
+# The second client is independent of ours, and of Vireo; above a million requests per second it is itself the limit.
+blkio() { # key, server, count, depth
+    local pid="${pids[$2]}" before after output
+    before="$(cat /proc/"$pid"/task/*/schedstat | awk '{ sum += $1 } END { printf "%.0f", sum }')"
+    output="$(taskset -c $client_core "$peer/qemu-img" bench -t none -n -c "$3" -d "$4" -s 4096 \
+        --image-opts "driver=virtio-blk-vhost-user,path=$work/$2.sock,cache.direct=on")" || die "qemu-img bench on $2: $output"
+    after="$(cat /proc/"$pid"/task/*/schedstat | awk '{ sum += $1 } END { printf "%.0f", sum }')"
+    [[ "$output" =~ completed\ in\ ([0-9.]+) ]] || die "qemu-img bench said: $output"
+    note "$1" "$(awk -v count="$3" -v time="${BASH_REMATCH[1]}" -v cpu=$((after - before)) \
+        'BEGIN { printf "iops=%.0f mib_s=%.1f cpu_us=%.3f", count / time, count * 4096 / time / 1048576, cpu / count / 1000 }')"
+}
+while read -r name disk other depth count in_quick; do
+    if [ $quick = 1 ] && [ -z "$in_quick" ]; then continue; fi
+    if ! [[ "libblkio, $name $depth" =~ $rows ]]; then continue; fi
+    row=$((row + 1))
+    for ((round = 0; round < rounds; round++)); do
+        blkio $row.vireo "vireo-$disk" "$count" "$depth"
+        blkio $row.qsd "qsd-$other" "$count" "$depth"
+    done
+    print_row $row "libblkio, $name" read sequential 4096 "$depth" -
+done <<'END'
+null null-poll null 1 50000
+null null-poll null 32 400000 q
+cached cached cached 32 200000 q
+O_DIRECT direct direct 32 50000
+END
+
+echo
+echo '| server with one disk, after all this | resident memory |'
+echo '|---|---|'
+for name in vireo-null vireo-null-poll vireo-memory vireo-cached vireo-direct qsd-null qsd-cached qsd-direct; do
+    # What a disk in memory holds is the disk's, not the server's.
+    awk -v name="$name" '/^RssAnon|^RssFile/ { sum += $2 } /^RssShmem/ { shared = $2 } END { printf "| %s | %.1f MiB |\n", name, sum / 1024 }' \
+        "/proc/${pids[$name]}/status"
+done
