@@ -4,6 +4,7 @@ using Xunit;
 namespace Vireo.GuestTests.Block;
 
 /// <summary>Linux's virtio_blk driver with a file system on <c>vireo block</c>: what was synced is there, for guest and host.</summary>
+[TakesLong(90)]
 public sealed class DiskTests : BlockTest
 {
     public static TheoryData<GuestConfiguration> SmallConfigurations =>

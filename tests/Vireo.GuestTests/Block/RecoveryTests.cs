@@ -4,6 +4,7 @@ using Xunit;
 namespace Vireo.GuestTests.Block;
 
 /// <summary>Sudden death of either side: nothing that was flushed is lost, and nothing is left behind.</summary>
+[TakesLong(50)]
 public sealed class RecoveryTests : GuestTest
 {
     private const long DiskBytes = 256L << 20;

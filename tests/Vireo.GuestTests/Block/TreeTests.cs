@@ -3,7 +3,8 @@ using Xunit;
 
 namespace Vireo.GuestTests.Block;
 
-/// <summary>A tree of files as people have them. A class of its own because it takes longest: it runs beside all others.</summary>
+/// <summary>A tree of files as people have them. A class of its own because it takes longest.</summary>
+[TakesLong(160)]
 public sealed class TreeTests : BlockTest
 {
     private static readonly TimeSpan CopyTimeout = TimeSpan.FromMinutes(6);

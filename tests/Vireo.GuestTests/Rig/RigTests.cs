@@ -3,6 +3,7 @@ using Xunit;
 namespace Vireo.GuestTests.Rig;
 
 /// <summary>The rig tells the truth: what is wrong in a guest, or becomes of it, is seen.</summary>
+[TakesLong(50)]
 public sealed class RigTests : StorageDaemonTest
 {
     [Fact]

@@ -6,23 +6,10 @@ namespace Vireo.GuestTests.Rig;
 /// <summary>Guests, their userland and vhost-user work with QEMU's own devices: if a test of Vireo fails, it is Vireo.</summary>
 public sealed class StorageDaemonTests : StorageDaemonTest
 {
-    public static TheoryData<GuestConfiguration> Configurations =>
-        [
-            GuestConfiguration.Default with
-            {
-                Queues = 2,
-            },
-            GuestConfiguration.OldQemu,
-            GuestConfiguration.MicroVm with
-            {
-                Queues = 2,
-            },
-        ];
-
-    [Theory]
-    [MemberData(nameof(Configurations))]
-    public void GuestUsesTheDiskOfQemusStorageDaemon(GuestConfiguration configuration)
+    [Fact]
+    public void GuestUsesTheDiskOfQemusStorageDaemon()
     {
+        GuestConfiguration configuration = GuestConfiguration.Default with { Queues = 2 };
         string image = CreateImage("disk.raw", DiskBytes);
         QemuCommand command = ServeWithStorageDaemon(image, configuration)
             .With("-object", "rng-random,id=random,filename=/dev/urandom")
