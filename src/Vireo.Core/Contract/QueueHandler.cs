@@ -68,8 +68,8 @@ public abstract class QueueHandler : IDisposable
     }
 
     /// <summary>About to sleep: asks for a kick and looks at the ring once more.</summary>
-    /// <returns>False when a chain has appeared in the meantime: do not sleep.</returns>
-    public bool TryArm() => IsStopping || !WantsChains || Queue.TryArmKicks();
+    /// <returns>False when a chain has appeared in the meantime, or the driver has not been told of some: do not sleep.</returns>
+    public bool TryArm() => !Queue.HasUnpublished && (IsStopping || !WantsChains || Queue.TryArmKicks());
 
     /// <summary>Begins to stop: from now on no chain is taken; those in flight are still completed.</summary>
     /// <remarks>Called by the loop on its thread, once. A handler that keeps chains waiting for an event gives them back here.</remarks>

@@ -104,13 +104,17 @@ public sealed partial class EventLoop
         {
             ActivateFromElsewhere(task);
         }
-        else if (task.ActiveIndex < 0 && ReferenceEquals(task.Loop, this))
+        else if (ReferenceEquals(task.Loop, this))
         {
             // A wake-up counts as work: the poll window begins with it.
             task.HasWorked = true;
-            task.ActiveIndex = _activeCount;
-            _active[_activeCount] = task;
-            _activeCount++;
+            task.IsTurnOwed = true;
+            if (task.ActiveIndex < 0)
+            {
+                task.ActiveIndex = _activeCount;
+                _active[_activeCount] = task;
+                _activeCount++;
+            }
         }
     }
 
@@ -132,6 +136,7 @@ public sealed partial class EventLoop
         last.ActiveIndex = index;
         _active[_activeCount] = null!;
         task.ActiveIndex = -1;
+        task.IsTurnOwed = false;
     }
 
     /// <summary>One turn for each active task, and what has to be done between turns.</summary>
@@ -157,6 +162,7 @@ public sealed partial class EventLoop
         {
             LoopTask task = _active[index];
             _current = task;
+            task.IsTurnOwed = false;
             if (task.Run())
             {
                 task.HasWorked = true;
@@ -184,6 +190,12 @@ public sealed partial class EventLoop
 
     private void Arm(LoopTask task)
     {
+        if (task.IsTurnOwed)
+        {
+            // Activated by another task since its last turn: what it was activated for is not what it looks for when it arms.
+            return;
+        }
+
         _current = task;
         if (task.TryArm())
         {

@@ -27,6 +27,9 @@ public abstract class LoopTask
     /// <summary>Place in the loop's list of active tasks; -1 while asleep. Loop's thread only.</summary>
     internal int ActiveIndex { get; set; } = -1;
 
+    /// <summary>Whether the task was activated and has not had a turn since: it must not sleep before. Loop's thread only.</summary>
+    internal bool IsTurnOwed { get; set; }
+
     /// <summary>Whether a turn did work since the loop last read the clock. Loop's thread only.</summary>
     internal bool HasWorked { get; set; }
 
@@ -36,7 +39,10 @@ public abstract class LoopTask
     /// <summary>The next task in the list of activations from other threads.</summary>
     internal LoopTask? NextActivation { get; set; }
 
-    /// <summary>Wakes the task: it runs from the loop's next turn on. Any thread; nothing while the task is in no loop.</summary>
+    /// <summary>
+    /// Wakes the task, and lets it have at least one turn that begins after this call, also when it is awake already. Any thread;
+    /// nothing while the task is in no loop.
+    /// </summary>
     public void Activate() => _loop?.Activate(this);
 
     /// <summary>Does a bounded amount of work. Called on the loop's thread; must not wait.</summary>

@@ -193,6 +193,76 @@ public sealed class EventLoopTaskTests
     }
 
     [Fact]
+    public void Activate_TaskThatIsAwakeButIdleForLong_HasATurnBeforeItSleeps()
+    {
+        // An engine completes a request of a queue that is still awake, after a turn so long that the loop sheds idle tasks.
+        using EventLoop loop = new();
+        ScriptedTask queue = new(() => false);
+        int turnsBefore = -1;
+        ScriptedTask engine = null!;
+        engine = new(() =>
+        {
+            if (engine.Turns == 2)
+            {
+                Thread.Sleep(5);
+                turnsBefore = queue.Turns;
+                queue.Activate();
+            }
+
+            return engine.Turns <= 2;
+        });
+        loop.Add(queue);
+        loop.Add(engine);
+        // Activations from outside are taken last in, first out: the queue's turns come before the engine's.
+        engine.Activate();
+        queue.Activate();
+
+        for (int round = 0; round < 10; round++)
+        {
+            loop.RunOnce(TimeSpan.Zero);
+        }
+
+        Assert.True(engine.Turns > 2, $"the engine had {engine.Turns} turns");
+        Assert.True(queue.Turns > turnsBefore, $"{turnsBefore} turns before the activation, {queue.Turns} at the end");
+    }
+
+    [Fact]
+    public void TryArm_TaskActivatedByTheArmingOfAnother_HasATurnBeforeItSleeps()
+    {
+        using EventLoop loop = new();
+        ScriptedTask first = new(() => false);
+        bool isActivated = false;
+        int turnsBefore = -1;
+        ScriptedTask second = new(
+            () => false,
+            () =>
+            {
+                if (!isActivated)
+                {
+                    isActivated = true;
+                    turnsBefore = first.Turns;
+                    first.Activate();
+                }
+
+                return true;
+            }
+        );
+        loop.Add(first);
+        loop.Add(second);
+        // As above; and the last is armed first.
+        second.Activate();
+        first.Activate();
+
+        for (int round = 0; round < 10; round++)
+        {
+            loop.RunOnce(TimeSpan.Zero);
+        }
+
+        Assert.True(isActivated);
+        Assert.True(first.Turns > turnsBefore, $"{turnsBefore} turns before the activation, {first.Turns} at the end");
+    }
+
+    [Fact]
     public void Activate_FromOtherThreads_NeverLosesAWakeUp()
     {
         // Producers add to a counter and activate; the task takes from it. A lost wake-up leaves the rest untaken for ever.
