@@ -14,6 +14,9 @@ internal sealed class MemorySlot : IDisposable
     private readonly MemoryMapping _mapping;
     private readonly MemoryAccess _access;
 
+    /// <summary>Whether somebody supplies the pages that are missing.</summary>
+    private bool _isWatched;
+
     private MemorySlot(
         MemoryRegionDescription description,
         SafeFileHandle file,
@@ -37,6 +40,40 @@ internal sealed class MemorySlot : IDisposable
             // Kept open, because a device that is somebody else's has to be handed the file.
             Backing = new(_file, Description.FileOffset),
         };
+
+    /// <summary>What the front-end said of it, with the address of its first byte in this process in place of the front-end's own.</summary>
+    public MemoryRegionDescription DescriptionHere
+    {
+        get
+        {
+            MemoryRegionDescription here = Description;
+            here.UserAddress = (ulong)_mapping.Address;
+            return here;
+        }
+    }
+
+    /// <summary>Has pages that are missing supplied by who holds the descriptor; nothing of the region was touched yet.</summary>
+    /// <exception cref="RefusalException">The memory is not of a kind that can be watched.</exception>
+    public void Watch(Userfault userfault)
+    {
+        if (_isWatched)
+        {
+            return;
+        }
+
+        try
+        {
+            userfault.Register(_mapping);
+            _isWatched = true;
+        }
+        catch (LinuxException exception)
+        {
+            throw new RefusalException(
+                $"the pages of the memory region at {Description.GuestAddress:x} cannot be supplied later: {exception.Message}",
+                exception
+            );
+        }
+    }
 
     /// <summary>Checks a region and maps it.</summary>
     /// <param name="description">What the front-end says of it.</param>

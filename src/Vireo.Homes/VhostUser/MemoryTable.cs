@@ -1,6 +1,7 @@
 using Vireo.Core.Memory;
 using Vireo.Homes.Peers;
 using Vireo.Homes.VhostUser.Protocol;
+using Vireo.Linux.Memory;
 
 namespace Vireo.Homes.VhostUser;
 
@@ -82,6 +83,16 @@ internal sealed class MemoryTable : IDisposable
     {
         DisposeAll(_slots);
         _slots.Clear();
+    }
+
+    /// <summary>Has the pages that are missing supplied by who holds the descriptor, in all regions that are not watched yet.</summary>
+    /// <exception cref="RefusalException">A region is not of a kind that can be watched.</exception>
+    public void Watch(Userfault userfault)
+    {
+        foreach (MemorySlot slot in _slots)
+        {
+            slot.Watch(userfault);
+        }
     }
 
     /// <summary>Translates an address of the front-end to one of the guest.</summary>

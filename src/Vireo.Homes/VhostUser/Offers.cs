@@ -1,6 +1,7 @@
 using Vireo.Core.Contract;
 using Vireo.Core.Spec;
 using Vireo.Homes.VhostUser.Protocol;
+using Vireo.Linux.Memory;
 
 namespace Vireo.Homes.VhostUser;
 
@@ -36,6 +37,7 @@ internal static class Offers
                 ProtocolFeature.Status,
                 ProtocolFeature.GuestAddresses
             )
+            .WithIf(ProtocolFeature.PageFault, Userfault.IsAvailable)
             .WithIf(ProtocolFeature.Config, device.ConfigLengthBytes > 0)
             .WithIf(ProtocolFeature.Rarp, device is IAnnouncingDevice)
             .WithIf(ProtocolFeature.Mtu, device is IMtuDevice)

@@ -54,6 +54,9 @@ internal sealed class RingSet : IDisposable
             ? _rings[index]
             : throw new ProtocolException($"ring {index} was named, and the device has {_rings.Length}");
 
+    /// <summary>Whether no queue may run now, whatever its ring says: memory is there, and must not be touched yet.</summary>
+    public bool IsHeld { get; set; }
+
     /// <summary>Whether the rings are packed.</summary>
     public bool IsPacked => _lifecycle.Negotiated.Contains(CoreFeature.RingPacked);
 
@@ -258,7 +261,7 @@ internal sealed class RingSet : IDisposable
 
     private void Update(Ring ring)
     {
-        bool shouldRun = ring.ShouldRun && _features.Accepted is not null;
+        bool shouldRun = ring.ShouldRun && !IsHeld && _features.Accepted is not null;
         if (shouldRun && !IsRunning(ring))
         {
             Run(ring);

@@ -27,6 +27,9 @@ internal sealed class VhostUserSession : IDisposable
     /// <summary>The device's state on its way, or how its way ended; null before the first.</summary>
     public StateTransfer? Transfer { get; private set; }
 
+    /// <summary>Post-copy migration, as far as it has come.</summary>
+    public Postcopy Postcopy { get; } = new();
+
     /// <summary>The home's loop.</summary>
     public EventLoop Control => _host.Control;
 
@@ -35,6 +38,9 @@ internal sealed class VhostUserSession : IDisposable
 
     /// <summary>Whether the front-end has yet to be told that the configuration space has changed.</summary>
     private bool _isConfigChangePending;
+
+    /// <summary>Whether the message that is being handled was answered.</summary>
+    private bool _isAnswered;
 
     /// <summary>Begins a session.</summary>
     /// <param name="device">The device, in the state of reset; stays the home's.</param>
@@ -164,6 +170,7 @@ internal sealed class VhostUserSession : IDisposable
 
     private void Reply(FrontEndRequest request, ReadOnlySpan<byte> payload, SafeHandle? descriptor)
     {
+        _isAnswered = true;
         MessageHeader header = new() { Request = (uint)request, Flags = MessageFlags.Version | MessageFlags.Reply };
         // A front-end that has gone is met at the next receive.
         _socket.Send(header, payload, descriptor);
@@ -233,6 +240,31 @@ internal sealed class VhostUserSession : IDisposable
         Rings.UpdateAll();
     }
 
+    /// <summary>Changes the driver's memory during post-copy: no queue runs until the front-end has said that it is ready.</summary>
+    /// <param name="change">Changes <see cref="Memory"/>.</param>
+    public void ExpectMemory(Action change)
+    {
+        Rings.IsHeld = true;
+        Postcopy.Expect();
+        ChangeMemory(change);
+    }
+
+    /// <summary>The front-end is ready for faults: queues may run.</summary>
+    public void ArmMemory()
+    {
+        Postcopy.Arm(Memory.Table);
+        Rings.IsHeld = false;
+        Rings.UpdateAll();
+    }
+
+    /// <summary>All pages of the driver's memory have come.</summary>
+    public void EndPostcopy()
+    {
+        Postcopy.End();
+        Rings.IsHeld = false;
+        Rings.UpdateAll();
+    }
+
     /// <summary>Takes a descriptor to signal from time to time while pages are recorded.</summary>
     /// <param name="descriptor">The descriptor; becomes the session's.</param>
     public void SetLogEvent(EventFd descriptor)
@@ -292,6 +324,8 @@ internal sealed class VhostUserSession : IDisposable
     /// <summary>Ends the session: stops the queues, resets the device, gives up memory and descriptors.</summary>
     public void Dispose()
     {
+        // First: a queue may wait for a page that nobody supplies any more.
+        Postcopy.Dispose();
         Lifecycle.Reset();
         Lifecycle.Attach(_host, DeviceHost.NoMemory);
         Rings.Dispose();
@@ -375,6 +409,7 @@ internal sealed class VhostUserSession : IDisposable
     {
         // Asked for before the message is handled: it may be the one that negotiates answers.
         bool isAcknowledged = message.NeedsReply && !kind.HasReply && Features.Has(ProtocolFeature.ReplyAck);
+        _isAnswered = false;
         try
         {
             CheckFeature(kind);
@@ -385,7 +420,7 @@ internal sealed class VhostUserSession : IDisposable
         {
             throw new ProtocolException($"{kind.Name}: {exception.Message}", exception);
         }
-        catch (RefusalException exception) when (isAcknowledged)
+        catch (RefusalException exception) when (isAcknowledged && !_isAnswered)
         {
             _log.Refused(kind.Name, exception.Message);
             Reply(1);
@@ -396,7 +431,7 @@ internal sealed class VhostUserSession : IDisposable
             throw new RefusalException($"{kind.Name}: {exception.Message}", exception);
         }
 
-        if (isAcknowledged)
+        if (isAcknowledged && !_isAnswered)
         {
             Reply(0);
         }

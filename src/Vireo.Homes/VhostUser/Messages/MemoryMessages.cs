@@ -32,7 +32,8 @@ internal static class MemoryMessages
             new(
                 FrontEndRequest.AddMemoryRegion,
                 "ADD_MEM_REG",
-                MessageForm.Of<SingleMemoryRegion>().With(1, 1),
+                // The short form, a number without descriptor, exists in post-copy only.
+                new(sizeof(ulong), Wire.SizeOf<SingleMemoryRegion>(), 0, 1),
                 AddRegion
             )
             {
@@ -52,6 +53,11 @@ internal static class MemoryMessages
 
     private static void SetTable(VhostUserSession session, Message message)
     {
+        if (TryArm(session, message))
+        {
+            return;
+        }
+
         uint count = message.Read<MemoryTableHeader>().Count;
         int bytes = message.Payload.Length;
         bool isWhole =
@@ -64,7 +70,41 @@ internal static class MemoryMessages
         }
 
         List<MemorySlot> slots = MapAll(message, (int)count);
-        session.ChangeMemory(() => session.Memory.Table.Replace(slots));
+        if (!session.Postcopy.IsListening)
+        {
+            session.ChangeMemory(() => session.Memory.Table.Replace(slots));
+            return;
+        }
+
+        session.ExpectMemory(() => session.Memory.Table.Replace(slots));
+        Span<byte> reply = stackalloc byte[bytes];
+        message.Payload.CopyTo(reply);
+        for (int index = 0; index < slots.Count; index++)
+        {
+            Wire.Write(reply[(HeaderBytes + index * RegionBytes)..], slots[index].DescriptionHere);
+        }
+
+        session.Reply(reply);
+    }
+
+    /// <summary>In post-copy: the front-end's word that it knows where its memory lies here, and may be told of faults.</summary>
+    private static bool TryArm(VhostUserSession session, Message message)
+    {
+        bool isWord =
+            session.Postcopy.IsWaiting && message.Payload.Length == sizeof(ulong) && message.DescriptorCount == 0;
+        if (!isWord)
+        {
+            return false;
+        }
+
+        ulong word = message.Read<ulong>();
+        if (word != 0)
+        {
+            throw new ProtocolException($"the front-end cannot take faults in its memory: it says {word}");
+        }
+
+        session.ArmMemory();
+        return true;
     }
 
     private static List<MemorySlot> MapAll(Message message, int count)
@@ -94,10 +134,31 @@ internal static class MemoryMessages
 
     private static void AddRegion(VhostUserSession session, Message message)
     {
+        if (TryArm(session, message))
+        {
+            return;
+        }
+
+        if (message.Payload.Length != Wire.SizeOf<SingleMemoryRegion>() || message.DescriptorCount != 1)
+        {
+            throw new ProtocolException(
+                $"{message.Payload.Length} bytes and {message.DescriptorCount} descriptors came, where "
+                    + $"{MessageForm.Of<SingleMemoryRegion>().With(1, 1)} were expected"
+            );
+        }
+
         MemoryRegionDescription description = message.Read<SingleMemoryRegion>().Region;
         session.Memory.Table.CheckAdd(description);
         var slot = MemorySlot.Map(description, message.TakeDescriptor(0));
-        session.ChangeMemory(() => session.Memory.Table.Add(slot));
+        if (!session.Postcopy.IsListening)
+        {
+            session.ChangeMemory(() => session.Memory.Table.Add(slot));
+            return;
+        }
+
+        session.ExpectMemory(() => session.Memory.Table.Add(slot));
+        SingleMemoryRegion reply = new() { Region = slot.DescriptionHere };
+        session.Reply(Wire.Bytes(ref reply));
     }
 
     private static void RemoveRegion(VhostUserSession session, Message message)

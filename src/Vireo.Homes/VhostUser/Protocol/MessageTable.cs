@@ -16,6 +16,7 @@ internal static class MessageTable
         InflightMessages.All,
         IotlbMessages.All,
         StateMessages.All,
+        PostcopyMessages.All,
         SpecialMessages.All,
     ]);
 

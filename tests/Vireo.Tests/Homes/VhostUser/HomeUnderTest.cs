@@ -13,9 +13,14 @@ internal sealed class HomeUnderTest : IDisposable
     private readonly Thread _thread;
 
     public HomeUnderTest(VirtioDevice device, int loopCount = 1)
+        : this(device, EventLoopGroup.Start(loopCount)) { }
+
+    /// <param name="device">The device; becomes this object's.</param>
+    /// <param name="loops">The loops its queues run on; they become this object's.</param>
+    public HomeUnderTest(VirtioDevice device, EventLoopGroup loops)
     {
         Device = device;
-        Loops = EventLoopGroup.Start(loopCount);
+        Loops = loops;
         _home = VhostUserHome.Listen(Path, device, Loops, new() { Logger = Log });
         _thread = new(_home.Run) { IsBackground = true };
         _thread.Start();
