@@ -159,17 +159,18 @@ public sealed class MigrationTests : GuestTest
     {
         string status = "";
         JsonElement answer = default;
+        bool IsWanted() => string.Equals(status, wanted, StringComparison.Ordinal);
         SpinWait.SpinUntil(
             () =>
             {
                 Thread.Sleep(50);
                 answer = source.Monitor.Execute("query-migrate");
                 status = answer.TryGetProperty("status", out JsonElement value) ? value.GetString()! : "";
-                return status == wanted || status is "completed" or "failed" or "cancelled";
+                return IsWanted() || status is "completed" or "failed" or "cancelled";
             },
             MigrationTimeout
         );
-        Assert.True(status == wanted, $"the migration is '{status}' in place of '{wanted}'");
+        Assert.True(IsWanted(), $"the migration is '{status}' in place of '{wanted}'");
         Note(answer.ToString());
         return answer;
     }

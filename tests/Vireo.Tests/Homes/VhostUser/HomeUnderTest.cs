@@ -15,6 +15,7 @@ internal sealed class HomeUnderTest : IDisposable
     public HomeUnderTest(VirtioDevice device, int loopCount = 1)
         : this(device, EventLoopGroup.Start(loopCount)) { }
 
+    /// <summary>Serves a device whose backend needs the loops, too.</summary>
     /// <param name="device">The device; becomes this object's.</param>
     /// <param name="loops">The loops its queues run on; they become this object's.</param>
     public HomeUnderTest(VirtioDevice device, EventLoopGroup loops)
