@@ -72,6 +72,7 @@ internal static class CommandLine
         }
 
         root.Add(DemoCommand.Create(context));
+        root.Add(InspectCommand.Create(context));
         root.Add(DescribeCommand.Create(context));
         root.Add(CompletionCommand.Create(context));
         foreach (Option option in root.Options)
