@@ -73,6 +73,8 @@ internal static class CommandLine
 
         root.Add(DemoCommand.Create(context));
         root.Add(InspectCommand.Create(context));
+        root.Add(RecordCommand.Create(context));
+        root.Add(ReplayCommand.Create(context));
         root.Add(DescribeCommand.Create(context));
         root.Add(CompletionCommand.Create(context));
         foreach (Option option in root.Options)
