@@ -23,6 +23,9 @@ internal sealed class Connection : IDisposable, ILoopWatcher
     /// <summary>Set when this is the front-end.</summary>
     private VhostUserSession? _session;
 
+    /// <summary>Set when this is the front-end.</summary>
+    private CutAlarm? _cut;
+
     /// <summary>Takes over a connected socket.</summary>
     /// <param name="home">The home, told of the first message and of the end.</param>
     /// <param name="channel">The socket; becomes this object's.</param>
@@ -55,7 +58,8 @@ internal sealed class Connection : IDisposable, ILoopWatcher
     public void BeginSession(DeviceHost host)
     {
         _log.Connected(PeerName);
-        _session = new(_home.Device, host, _socket, _home.ProtocolFeatures, _log);
+        _cut = new(host.Control, OnCut);
+        _session = new(_home.Device, host, _socket, _home.ProtocolFeatures, _cut, _log);
         host.Session = _session;
     }
 
@@ -81,6 +85,7 @@ internal sealed class Connection : IDisposable, ILoopWatcher
     {
         _session?.Dispose();
         _session = null;
+        _cut?.Dispose();
         _watch.Dispose();
         _socket.Dispose();
     }
@@ -106,6 +111,12 @@ internal sealed class Connection : IDisposable, ILoopWatcher
         }
 
         return true;
+    }
+
+    private void OnCut()
+    {
+        _log.Broken("memory that the front-end shares was made shorter under the device");
+        _home.End(this);
     }
 
     private bool Farewell()

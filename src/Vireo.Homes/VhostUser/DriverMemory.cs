@@ -1,7 +1,6 @@
 using Vireo.Core.Memory;
 using Vireo.Core.Spec;
 using Vireo.Homes.VhostUser.Protocol;
-using Vireo.Linux.Memory;
 
 namespace Vireo.Homes.VhostUser;
 
@@ -9,7 +8,7 @@ namespace Vireo.Homes.VhostUser;
 internal sealed class DriverMemory : IDisposable
 {
     private readonly NegotiatedFeatures _features;
-    private MemoryMapping? _logMapping;
+    private GuardedMapping? _logMapping;
     private DirtyLog? _log;
 
     /// <summary>Begins without memory.</summary>
@@ -42,7 +41,7 @@ internal sealed class DriverMemory : IDisposable
 
     /// <summary>Takes another log. No queue runs.</summary>
     /// <param name="mapping">The log, which becomes this object's.</param>
-    public void ReplaceLog(MemoryMapping mapping)
+    public void ReplaceLog(GuardedMapping mapping)
     {
         _logMapping?.Dispose();
         _logMapping = mapping;

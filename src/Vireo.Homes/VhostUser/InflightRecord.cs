@@ -1,6 +1,5 @@
 using Vireo.Core.Queues;
 using Vireo.Homes.VhostUser.Protocol;
-using Vireo.Linux.Memory;
 
 namespace Vireo.Homes.VhostUser;
 
@@ -8,13 +7,13 @@ namespace Vireo.Homes.VhostUser;
 /// <remarks>The front-end keeps the file while this process comes and goes.</remarks>
 internal sealed class InflightRecord : IDisposable
 {
-    private readonly MemoryMapping _mapping;
+    private readonly GuardedMapping _mapping;
     private readonly InflightDescription _description;
 
     /// <summary>Takes a record over.</summary>
     /// <param name="mapping">The file's range, which becomes this object's.</param>
     /// <param name="description">How many queues of which size it is for.</param>
-    public InflightRecord(MemoryMapping mapping, InflightDescription description)
+    public InflightRecord(GuardedMapping mapping, InflightDescription description)
     {
         _mapping = mapping;
         _description = description;

@@ -11,7 +11,7 @@ namespace Vireo.Homes.VhostUser;
 internal sealed class MemorySlot : IDisposable
 {
     private readonly SafeFileHandle _file;
-    private readonly MemoryMapping _mapping;
+    private readonly GuardedMapping _mapping;
     private readonly MemoryAccess _access;
 
     /// <summary>Whether somebody supplies the pages that are missing.</summary>
@@ -20,7 +20,7 @@ internal sealed class MemorySlot : IDisposable
     private MemorySlot(
         MemoryRegionDescription description,
         SafeFileHandle file,
-        MemoryMapping mapping,
+        GuardedMapping mapping,
         MemoryAccess access
     )
     {
@@ -63,7 +63,7 @@ internal sealed class MemorySlot : IDisposable
 
         try
         {
-            userfault.Register(_mapping);
+            userfault.Register(_mapping.Mapping);
             _isWatched = true;
         }
         catch (LinuxException exception)
@@ -78,14 +78,15 @@ internal sealed class MemorySlot : IDisposable
     /// <summary>Checks a region and maps it.</summary>
     /// <param name="description">What the front-end says of it.</param>
     /// <param name="file">The file of its memory; becomes the slot's, and is closed if refused.</param>
+    /// <param name="alarm">Hears of it when the file is made shorter.</param>
     /// <exception cref="ProtocolException">The region is empty or wraps.</exception>
     /// <exception cref="RefusalException">It cannot be mapped: the file is too short, not memory, or there is no room.</exception>
-    public static MemorySlot Map(MemoryRegionDescription description, SafeFileHandle file)
+    public static MemorySlot Map(MemoryRegionDescription description, SafeFileHandle file, CutAlarm alarm)
     {
         try
         {
             Check(description);
-            return MapBestEffort(description, file);
+            return MapBestEffort(description, file, alarm);
         }
         catch (LinuxException exception)
         {
@@ -141,20 +142,25 @@ internal sealed class MemorySlot : IDisposable
         }
     }
 
-    private static MemorySlot MapBestEffort(MemoryRegionDescription description, SafeFileHandle file)
+    private static MemorySlot MapBestEffort(MemoryRegionDescription description, SafeFileHandle file, CutAlarm alarm)
     {
         try
         {
-            return Map(description, file, MemoryAccess.ReadWrite);
+            return Map(description, file, MemoryAccess.ReadWrite, alarm);
         }
         catch (LinuxException exception) when (exception.Error is Errno.EACCES or Errno.EPERM)
         {
             // Read-only memory, such as a ROM or a file sealed against writing, can still be read by the device.
-            return Map(description, file, MemoryAccess.Read);
+            return Map(description, file, MemoryAccess.Read, alarm);
         }
     }
 
-    private static MemorySlot Map(MemoryRegionDescription description, SafeFileHandle file, MemoryAccess access)
+    private static MemorySlot Map(
+        MemoryRegionDescription description,
+        SafeFileHandle file,
+        MemoryAccess access,
+        CutAlarm alarm
+    )
     {
         MappingAccess pages = access == MemoryAccess.ReadWrite ? MappingAccess.ReadWrite : MappingAccess.Read;
         var mapping = MemoryMapping.Map(
@@ -164,7 +170,7 @@ internal sealed class MemorySlot : IDisposable
             pages,
             MappingOptions.NoReserve
         );
-        return new(description, file, mapping, access);
+        return new(description, file, alarm.Guard(file, mapping), access);
     }
 
     private bool Overlaps(ulong ours, ulong theirs, ulong theirLength) =>

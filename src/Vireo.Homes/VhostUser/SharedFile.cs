@@ -16,9 +16,10 @@ internal static class SharedFile
     /// <param name="file">The file; closed afterwards.</param>
     /// <param name="offset">First byte.</param>
     /// <param name="lengthBytes">Length in bytes.</param>
+    /// <param name="alarm">Hears of it when the file is made shorter.</param>
     /// <exception cref="ProtocolException">The range is empty, wraps or is not aligned to 8 bytes.</exception>
     /// <exception cref="RefusalException">It cannot be mapped.</exception>
-    public static MemoryMapping Map(SafeFileHandle file, ulong offset, ulong lengthBytes)
+    public static GuardedMapping Map(SafeFileHandle file, ulong offset, ulong lengthBytes, CutAlarm alarm)
     {
         using (file)
         {
@@ -34,7 +35,8 @@ internal static class SharedFile
 
             try
             {
-                return MemoryMapping.Map(file, (long)offset, (nuint)lengthBytes, MappingAccess.ReadWrite);
+                var mapping = MemoryMapping.Map(file, (long)offset, (nuint)lengthBytes, MappingAccess.ReadWrite);
+                return alarm.Guard(file, mapping);
             }
             catch (LinuxException exception)
             {

@@ -30,6 +30,9 @@ internal sealed class VhostUserSession : IDisposable
     /// <summary>Post-copy migration, as far as it has come.</summary>
     public Postcopy Postcopy { get; } = new();
 
+    /// <summary>Hears of it when the front-end cuts memory that it shares.</summary>
+    public CutAlarm Cut { get; }
+
     /// <summary>The home's loop.</summary>
     public EventLoop Control => _host.Control;
 
@@ -47,15 +50,18 @@ internal sealed class VhostUserSession : IDisposable
     /// <param name="host">What the device knows of the home.</param>
     /// <param name="socket">The connection; stays the caller's.</param>
     /// <param name="protocolFeatures">The protocol features on offer.</param>
+    /// <param name="cut">Hears of it when shared memory is cut; stays the caller's.</param>
     /// <param name="log">Where it is said what the peer does.</param>
     public VhostUserSession(
         VirtioDevice device,
         DeviceHost host,
         MessageSocket socket,
         ulong protocolFeatures,
+        CutAlarm cut,
         ILogger log
     )
     {
+        Cut = cut;
         _host = host;
         _socket = socket;
         _log = log;

@@ -11,6 +11,7 @@ internal static partial class LibC
     internal const int PROT_NONE = 0;
     internal const int PROT_READ = 1;
     internal const int PROT_WRITE = 2;
+    internal const int PROT_EXEC = 4;
     internal const int MAP_SHARED = 0x1;
     internal const int MAP_PRIVATE = 0x2;
     internal const int MAP_FIXED = 0x10;

@@ -11,7 +11,6 @@ internal static partial class LibC
     internal const ulong UFFD_API = 0xaa;
     internal const ulong UFFD_FEATURE_MISSING_HUGETLBFS = 1 << 4;
     internal const ulong UFFD_FEATURE_MISSING_SHMEM = 1 << 5;
-    internal const ulong UFFD_FEATURE_POISON = 1 << 14;
     internal const ulong UFFDIO_REGISTER_MODE_MISSING = 1;
 
     internal static readonly int SYS_userfaultfd =

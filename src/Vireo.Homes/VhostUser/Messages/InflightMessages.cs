@@ -40,7 +40,7 @@ internal static class InflightMessages
             var mapping = MemoryMapping.Map(file.Handle, 0, (nuint)description.LengthBytes, MappingAccess.ReadWrite);
             // Nobody may cut it under our feet.
             file.Seal(MemorySeals.Shrink | MemorySeals.Grow);
-            Use(session, new(mapping, description));
+            Use(session, new(new GuardedMapping(mapping, null), description));
             Answer(session, message, description, file.Handle);
         }
         catch (LinuxException exception)
@@ -72,10 +72,11 @@ internal static class InflightMessages
             );
         }
 
-        MemoryMapping mapping = SharedFile.Map(
+        GuardedMapping mapping = SharedFile.Map(
             message.TakeDescriptor(0),
             description.FileOffset,
-            description.LengthBytes
+            description.LengthBytes,
+            session.Cut
         );
         Use(session, new(mapping, description));
     }

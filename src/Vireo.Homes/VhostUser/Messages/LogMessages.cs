@@ -2,7 +2,6 @@ using Vireo.Homes.Peers;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux;
 using Vireo.Linux.Events;
-using Vireo.Linux.Memory;
 
 namespace Vireo.Homes.VhostUser.Messages;
 
@@ -26,7 +25,12 @@ internal static class LogMessages
     private static void SetBase(VhostUserSession session, Message message)
     {
         LogDescription log = message.Read<LogDescription>();
-        MemoryMapping mapping = SharedFile.Map(message.TakeDescriptor(0), log.FileOffset, log.LengthBytes);
+        GuardedMapping mapping = SharedFile.Map(
+            message.TakeDescriptor(0),
+            log.FileOffset,
+            log.LengthBytes,
+            session.Cut
+        );
         session.ChangeMemory(() => session.Memory.ReplaceLog(mapping));
         // The text wants an answer and does not say which; every front-end takes this one.
         session.Reply(0);

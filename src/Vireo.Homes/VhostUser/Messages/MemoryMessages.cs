@@ -69,7 +69,7 @@ internal static class MemoryMessages
             );
         }
 
-        List<MemorySlot> slots = MapAll(message, (int)count);
+        List<MemorySlot> slots = MapAll(session, message, (int)count);
         if (!session.Postcopy.IsListening)
         {
             session.ChangeMemory(() => session.Memory.Table.Replace(slots));
@@ -107,7 +107,7 @@ internal static class MemoryMessages
         return true;
     }
 
-    private static List<MemorySlot> MapAll(Message message, int count)
+    private static List<MemorySlot> MapAll(VhostUserSession session, Message message, int count)
     {
         ReadOnlySpan<byte> regions = message.Payload[HeaderBytes..];
         List<MemorySlot> slots = [];
@@ -118,7 +118,7 @@ internal static class MemoryMessages
                 MemoryRegionDescription description = Wire.Read<MemoryRegionDescription>(
                     regions[(index * RegionBytes)..]
                 );
-                slots.Add(MemorySlot.Map(description, message.TakeDescriptor(index)));
+                slots.Add(MemorySlot.Map(description, message.TakeDescriptor(index), session.Cut));
             }
         }
         catch
@@ -149,7 +149,7 @@ internal static class MemoryMessages
 
         MemoryRegionDescription description = message.Read<SingleMemoryRegion>().Region;
         session.Memory.Table.CheckAdd(description);
-        var slot = MemorySlot.Map(description, message.TakeDescriptor(0));
+        var slot = MemorySlot.Map(description, message.TakeDescriptor(0), session.Cut);
         if (!session.Postcopy.IsListening)
         {
             session.ChangeMemory(() => session.Memory.Table.Add(slot));
