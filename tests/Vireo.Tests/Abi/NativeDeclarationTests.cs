@@ -19,7 +19,7 @@ public sealed class NativeDeclarationTests
             : [typeof(epoll_event)];
 
     /// <summary>Constants and structures that are younger than the oldest headers this is built against, with the release that brought them.</summary>
-    private static readonly Dictionary<string, string> YoungerThanHeaders = new()
+    private static readonly Dictionary<string, string> YoungerThanHeaders = new(StringComparer.Ordinal)
     {
         [nameof(LibC.UFFDIO_POISON)] = "6.6",
         [nameof(uffdio_poison)] = "6.6",

@@ -1,4 +1,3 @@
-using Vireo.Core.Spec;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux.Memory;
 
