@@ -15,6 +15,8 @@ namespace Vireo.Cli.Homes;
 /// <param name="socket">Where the socket comes from; shared with other homes that live on one.</param>
 internal sealed class VfioUserChoice(SocketOptions socket) : HomeChoice
 {
+    private const int VectorsMax = 2048;
+
     private readonly Option<string?> _path = new("--vfio-user")
     {
         Description = "Serve the vfio-user protocol on this socket, or on that of --fd.",
@@ -29,6 +31,13 @@ internal sealed class VfioUserChoice(SocketOptions socket) : HomeChoice
         ("split", RingChoice.Split)
     );
 
+    private readonly Option<int?> _vectors = Accept.OptionalNumber(
+        "--vectors",
+        "MSI-X vectors of the function, 0 for none; default: one for each queue and one more.",
+        least: 0,
+        VectorsMax
+    );
+
     /// <inheritdoc/>
     public override string Usage => "--vfio-user SOCKET";
 
@@ -37,7 +46,8 @@ internal sealed class VfioUserChoice(SocketOptions socket) : HomeChoice
     {
         command.Add(_path);
         command.Add(_ring);
-        command.Validators.Add(CheckRing);
+        command.Add(_vectors);
+        command.Validators.Add(CheckHome);
     }
 
     /// <inheritdoc/>
@@ -61,6 +71,7 @@ internal sealed class VfioUserChoice(SocketOptions socket) : HomeChoice
             Logger = logger,
             SocketMode = socket.ModeOf(result),
             SocketGroupId = socket.GroupOf(result),
+            Vectors = result.GetValue(_vectors),
             Features =
                 result.GetValue(_ring) == RingChoice.Split
                     ? VfioUserOptions.FeaturesUsual.Without(CoreFeature.RingPacked)
@@ -91,11 +102,23 @@ internal sealed class VfioUserChoice(SocketOptions socket) : HomeChoice
             );
     }
 
-    private void CheckRing(CommandResult result)
+    private void CheckHome(CommandResult result)
     {
-        if (result.GetResult(_ring) is { Implicit: false } && result.GetResult(_path) is not { Implicit: false })
+        if (result.GetResult(_path) is { Implicit: false })
+        {
+            return;
+        }
+
+        if (result.GetResult(_ring) is { Implicit: false })
         {
             result.AddError("--ring goes with --vfio-user; with --vhost-user the front-end decides (QEMU: packed=on)");
+        }
+
+        if (result.GetResult(_vectors) is { Implicit: false })
+        {
+            result.AddError(
+                "--vectors goes with --vfio-user; with --vhost-user the front-end decides (QEMU: vectors=N)"
+            );
         }
     }
 

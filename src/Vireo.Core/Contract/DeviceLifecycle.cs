@@ -267,6 +267,22 @@ public sealed class DeviceLifecycle
         return StopQueue(index) ?? Forget(index, setup.State);
     }
 
+    /// <summary>Says where a queue goes on that was stopped in another home; the device is held.</summary>
+    /// <param name="index">Which queue; it is enabled.</param>
+    /// <param name="state">Where it stands.</param>
+    /// <remarks>With this, whoever moves a device writes the state of one home down in the form of another.</remarks>
+    /// <exception cref="DeviceException">The queue is not enabled.</exception>
+    public void PlaceQueue(int index, QueueState state)
+    {
+        Invariant.That(!IsRunning(index));
+        if (SetupOf(index) is not { } setup)
+        {
+            throw new DeviceException($"queue {index} is not enabled, so it stands nowhere");
+        }
+
+        _setups[index] = setup with { State = state };
+    }
+
     /// <summary>Stops all queues until <see cref="Release"/>; they stay enabled and go on where they stood.</summary>
     /// <remarks>Nests. For a change of memory, a device that may not master the bus, a migration.</remarks>
     public void Hold()
@@ -295,6 +311,28 @@ public sealed class DeviceLifecycle
         Hold();
         _device.Attach(host, memory);
         Release();
+    }
+
+    /// <summary>Whether the queues that would run if nobody held them find their rings in a memory.</summary>
+    /// <param name="memory">The memory.</param>
+    /// <returns>False while a home that changes memory piece by piece had better go on holding them.</returns>
+    public bool HasRingsIn(GuestMemory memory)
+    {
+        if (!IsLive)
+        {
+            return true;
+        }
+
+        bool isPacked = Negotiated.Contains(CoreFeature.RingPacked);
+        foreach (QueueSetup? setup in _setups)
+        {
+            if (setup is { } enabled && !RingLocator.IsIn(enabled.Areas, memory, isPacked))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>Notes that only a reset can mend the device.</summary>

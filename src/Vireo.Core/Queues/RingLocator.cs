@@ -96,6 +96,33 @@ internal static class RingLocator
         return new(pages, offset);
     }
 
+    /// <summary>Whether all areas of a ring lie in a memory, in however many pieces.</summary>
+    /// <param name="areas">The ring.</param>
+    /// <param name="memory">The memory.</param>
+    /// <param name="isPacked">Whether the ring is packed.</param>
+    /// <returns>False also when a translation is missing.</returns>
+    public static bool IsIn(in QueueAreas areas, GuestMemory memory, bool isPacked)
+    {
+        SegmentList segments = new();
+        ReadOnlySpan<RingArea> all =
+        [
+            RingArea.Descriptors(in areas, isPacked ? MemoryAccess.ReadWrite : MemoryAccess.Read),
+            isPacked
+                ? RingArea.DriverEvents(in areas, MemoryAccess.Read)
+                : RingArea.Available(in areas, MemoryAccess.Read),
+            isPacked ? RingArea.DeviceEvents(in areas) : RingArea.Used(in areas),
+        ];
+        foreach (RingArea area in all)
+        {
+            if (memory.Translate(area.Address, (uint)area.LengthBytes, area.Access, segments) != Translation.Done)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     private static void CheckAlignment(in RingArea area)
     {
         if (area.Address.Value % (uint)area.Alignment != 0)

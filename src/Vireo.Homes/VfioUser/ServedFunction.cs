@@ -21,6 +21,12 @@ internal sealed class ServedFunction : IPciHost, IDisposable
     /// <summary>Whether the device stands still because its client has gone, or a new one is not ready.</summary>
     private bool _isParked;
 
+    /// <summary>What the device reaches now.</summary>
+    private GuestMemory _memory = NoMemory;
+
+    /// <summary>Whether the device stands still because a ring of it lies in memory that its client has taken away.</summary>
+    private bool _isWaitingForMemory;
+
     /// <summary>Makes a function that stands still until a client is ready.</summary>
     /// <param name="device">The device; stays the caller's.</param>
     /// <param name="control">The home's loop.</param>
@@ -43,7 +49,13 @@ internal sealed class ServedFunction : IPciHost, IDisposable
             _kicks[index] = new(EventFd.Create());
         }
 
-        Function = new(device, this, new() { Features = options.Features, IsVectorTableElsewhere = true });
+        PciFunctionOptions function = new()
+        {
+            Features = options.Features,
+            Vectors = options.Vectors,
+            IsVectorTableElsewhere = true,
+        };
+        Function = new(device, this, function);
         Interrupts = new(Function.VectorCount, control);
         Park();
     }
@@ -84,8 +96,37 @@ internal sealed class ServedFunction : IPciHost, IDisposable
             Function.Lifecycle.Hold();
         }
 
-        Function.Attach(NoMemory);
+        SetMemory(NoMemory);
         Interrupts.Clear();
+    }
+
+    /// <summary>Gives the device other memory. Queues stop meanwhile; those whose rings are in the new memory go on there.</summary>
+    /// <remarks>
+    /// Clients change their map piece by piece: QEMU takes away all memory above 768 KiB and makes it known again some fifteen times
+    /// while firmware starts, which may have a queue running. So a device whose rings are gone stands still until they are back.
+    /// </remarks>
+    /// <param name="memory">The memory; it lives until it is replaced.</param>
+    public void SetMemory(GuestMemory memory)
+    {
+        _memory = memory;
+        if (!_isWaitingForMemory)
+        {
+            _isWaitingForMemory = true;
+            Function.Lifecycle.Hold();
+        }
+
+        Function.Attach(memory);
+        GoOnIfMemoryIsThere();
+    }
+
+    /// <summary>Lets a device go on that waited for memory it does not need any more, or that has come back.</summary>
+    public void GoOnIfMemoryIsThere()
+    {
+        if (_isWaitingForMemory && Function.Lifecycle.HasRingsIn(_memory))
+        {
+            _isWaitingForMemory = false;
+            Function.Lifecycle.Release();
+        }
     }
 
     /// <summary>The client is ready: the device goes on where it stood.</summary>

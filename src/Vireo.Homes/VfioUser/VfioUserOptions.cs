@@ -23,6 +23,12 @@ public sealed class VfioUserOptions
     /// <summary>The features offered beside the device's own and VERSION_1: those of rings, platform and transport.</summary>
     public FeatureSet Features { get; init; } = FeaturesUsual;
 
+    /// <summary>How many MSI-X vectors the function has, 0 to 2048; null for one each queue and one for configuration changes.</summary>
+    /// <remarks>
+    /// With 0 there is no MSI-X: drivers use the line. QEMU 11.1 needs that to survive when the function is unplugged while it runs.
+    /// </remarks>
+    public int? Vectors { get; init; }
+
     /// <summary>Where the home says what its clients do; null for nowhere.</summary>
     public ILogger? Logger { get; init; }
 

@@ -146,6 +146,7 @@ internal sealed class VfioUserSession : IDisposable
             case Command.DeviceReset:
                 Function.Reset();
                 _migration.Reset();
+                _served.GoOnIfMemoryIsThere();
                 _served.Unpark();
                 break;
             case Command.DeviceFeature:
@@ -195,7 +196,7 @@ internal sealed class VfioUserSession : IDisposable
         DmaRegion region = _memory.Add(request, file);
         if (region.IsMapped)
         {
-            Function.Attach(_memory.ToGuestMemory());
+            _served.SetMemory(_memory.ToGuestMemory());
         }
         else if (region.IsWritable)
         {
@@ -211,7 +212,7 @@ internal sealed class VfioUserSession : IDisposable
                 ? _memory.RemoveAll()
                 : [_memory.Remove(request.Address, request.LengthBytes)];
         // Before the memory goes: no queue may touch it once the client has its answer.
-        Function.Attach(_memory.ToGuestMemory());
+        _served.SetMemory(_memory.ToGuestMemory());
         Release(removed);
         _reply.Append(in request);
     }
@@ -370,6 +371,9 @@ internal sealed class VfioUserSession : IDisposable
             _served.Unpark();
             Function.WriteBar((int)access.Region, access.Offset, data);
         }
+
+        // A driver that resets the device, or takes a queue back, wants nothing of the memory that is gone.
+        _served.GoOnIfMemoryIsThere();
     }
 
     private void ServeFeature(FeatureRequest request, ReadOnlySpan<byte> payload)

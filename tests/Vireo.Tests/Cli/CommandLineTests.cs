@@ -95,6 +95,8 @@ public sealed class CommandLineTests
     [InlineData("--vfio-user=/nowhere/x.sock", "--vhost-user=/nowhere/y.sock")]
     [InlineData("--vfio-user=/nowhere/x.sock", "--ring=round")]
     [InlineData("--vhost-user=/nowhere/x.sock", "--ring=split")]
+    [InlineData("--vfio-user=/nowhere/x.sock", "--vectors=2049")]
+    [InlineData("--vhost-user=/nowhere/x.sock", "--vectors=2")]
     public void Run_PlaceThatMakesNoSense_Fails(params string[] options)
     {
         var run = CommandRun.Of(["entropy", .. options]);

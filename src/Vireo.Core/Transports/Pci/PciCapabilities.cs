@@ -82,7 +82,7 @@ internal sealed class PciCapabilities
     /// <summary>Offset of the configuration access capability's data window.</summary>
     public int AccessData => AccessOffset + ExtraAt;
 
-    /// <summary>Offset of the message control of MSI-X.</summary>
+    /// <summary>Offset of the message control of MSI-X; 0 when there is none.</summary>
     public int MsixControl { get; }
 
     /// <summary>Offset of the power management control register; 0 when there is none.</summary>
@@ -141,6 +141,11 @@ internal sealed class PciCapabilities
 
     private int AddMsix(int vectors, PciLayout layout)
     {
+        if (vectors == 0)
+        {
+            return 0;
+        }
+
         Span<byte> body = stackalloc byte[10];
         BinaryPrimitives.WriteUInt16LittleEndian(body, (ushort)(vectors - 1));
         BinaryPrimitives.WriteUInt32LittleEndian(body[2..], PciLayout.VectorsBar);

@@ -39,14 +39,14 @@ public sealed partial class PciFunction : ITransportCalls
     /// <param name="host">Who routes accesses, kicks and interrupts.</param>
     /// <param name="options">How it appears; null for the defaults.</param>
     /// <exception cref="DeviceException">The device's shared regions, or the vendor data, do not fit.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">The number of vectors is not within 1 to 2048.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The number of vectors is not within 0 to 2048.</exception>
     public PciFunction(VirtioDevice device, IPciHost host, PciFunctionOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(host);
         options ??= new();
         int vectors = options.Vectors ?? Math.Clamp(device.Queues.Count + 1, 2, MsixTable.VectorsMax);
-        ArgumentOutOfRangeException.ThrowIfLessThan(vectors, 1, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfNegative(vectors, nameof(options));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(vectors, MsixTable.VectorsMax, nameof(options));
         _vectors = new(vectors, host, options.IsVectorTableElsewhere);
         _line = new(host);
@@ -314,7 +314,7 @@ public sealed partial class PciFunction : ITransportCalls
         }
 
         ushort command = _config.Read16(PciConfigSpace.Command);
-        ushort msix = _config.Read16(_capabilities.MsixControl);
+        ushort msix = _capabilities.MsixControl == 0 ? (ushort)0 : _config.Read16(_capabilities.MsixControl);
         bool isMsixEnabled = (msix & PciCapabilities.MsixEnable) != 0;
         _vectors.Configure(isMsixEnabled, (msix & PciCapabilities.MsixFunctionMask) != 0);
         _line.Enable(!isMsixEnabled && (command & PciConfigSpace.CommandNoInterrupt) == 0);

@@ -20,7 +20,7 @@ public sealed record PciFunctionOptions
     public FeatureSet Features { get; init; } =
         TransportFeatures | FeatureSet.Of(CoreFeature.IndirectDescriptors, CoreFeature.EventIndex);
 
-    /// <summary>How many MSI-X vectors there are; null for one each queue and one for configuration changes.</summary>
+    /// <summary>How many MSI-X vectors there are, 0 for no MSI-X; null for one each queue and one for configuration changes.</summary>
     public int? Vectors { get; init; }
 
     /// <summary>

@@ -8,7 +8,7 @@ namespace Vireo.Core.Transports.Pci;
 /// Each structure begins on a page of its own, so that a client can route or map the notification area by itself:
 /// <code>
 ///   BAR 0   0x0000 common   0x1000 ISR   0x2000 device configuration   0x3000 or later notifications
-///   BAR 1   0x0000 MSI-X table, then the pending bits
+///   BAR 1   0x0000 MSI-X table, then the pending bits (only with MSI-X)
 ///   BAR 4   shared memory regions, one after the other (64-bit; only if there are any)
 /// </code>
 /// </remarks>
@@ -37,10 +37,12 @@ internal sealed class PciLayout
         PendingOffset = RoundUp((uint)vectors.TableBytes);
         Bars = new PciBar[6];
         Bars[StructuresBar] = new(BitOperations.RoundUpToPowerOf2((ulong)NotifyOffset + NotifyBytes), Is64Bit: false);
-        Bars[VectorsBar] = new(
-            BitOperations.RoundUpToPowerOf2((ulong)PendingOffset + RoundUp((uint)vectors.PendingBytes)),
-            Is64Bit: false
-        );
+        if (vectors.VectorCount > 0)
+        {
+            ulong length = (ulong)PendingOffset + RoundUp((uint)vectors.PendingBytes);
+            Bars[VectorsBar] = new(BitOperations.RoundUpToPowerOf2(length), Is64Bit: false);
+        }
+
         _regionOffsets = new ulong[device.SharedRegions.Count];
         LayRegions(device);
     }

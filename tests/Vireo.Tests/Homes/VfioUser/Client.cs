@@ -18,7 +18,17 @@ internal sealed class Client : IPciAccess, IDisposable
     public const string Capabilities =
         """{"capabilities": {"max_msg_fds": 16, "max_data_xfer_size": 1048576, "write_multiple": true}}""";
 
+    /// <summary>The states of a migration.</summary>
+    public const uint MigrationRunning = 2;
+    public const uint MigrationStopCopy = 3;
+    public const uint MigrationResuming = 4;
+
     private const int HeaderBytes = 16;
+
+    /// <summary>A short piece, so that a state comes in many.</summary>
+    private const int StatePieceBytes = 100;
+
+    private const uint SetMigrationFeature = 1 << 17 | 2;
 
     private readonly UnixChannel _channel;
     private ushort _lastId;
@@ -189,6 +199,42 @@ internal sealed class Client : IPciAccess, IDisposable
     public void ReadBar(int bar, ulong offset, Span<byte> destination) => Read((uint)bar, offset, destination);
 
     public void WriteBar(int bar, ulong offset, ReadOnlySpan<byte> source) => Write((uint)bar, offset, source);
+
+    /// <summary>Goes to a state of the migration.</summary>
+    public void SetMigrationState(uint state) => Ask(Command.DeviceFeature, FeatureRequest(SetMigrationFeature, state));
+
+    public static byte[] FeatureRequest(uint flags, uint? state = null)
+    {
+        byte[] head = [.. BitConverter.GetBytes(16u), .. BitConverter.GetBytes(flags)];
+        return state is null ? head : [.. head, .. BitConverter.GetBytes(state.Value), .. BitConverter.GetBytes(-1)];
+    }
+
+    public static byte[] StateRequest(uint count, params ReadOnlySpan<byte> data) =>
+        [.. BitConverter.GetBytes((uint)(8 + data.Length)), .. BitConverter.GetBytes(count), .. data];
+
+    /// <summary>Reads all of the state of a stopped device.</summary>
+    public byte[] ReadState()
+    {
+        List<byte> state = [];
+        while (true)
+        {
+            byte[] answer = Ask(Command.MigrationDataRead, StateRequest(StatePieceBytes));
+            state.AddRange(answer[8..]);
+            if (answer.Length < 8 + StatePieceBytes)
+            {
+                return [.. state];
+            }
+        }
+    }
+
+    /// <summary>Writes the state of a device that is about to go on.</summary>
+    public void WriteState(byte[] state)
+    {
+        foreach (byte[] part in state.Chunk(StatePieceBytes))
+        {
+            Ask(Command.MigrationDataWrite, StateRequest((uint)part.Length, part));
+        }
+    }
 
     /// <summary>Waits until everything sent so far has been handled.</summary>
     public void Settle() => Ask(Command.DeviceGetInfo, InfoRequest());

@@ -13,11 +13,11 @@ internal sealed class HomeUnderTest : IDisposable
     private readonly VfioUserHome _home;
     private readonly Thread _thread;
 
-    public HomeUnderTest(VirtioDevice device)
+    public HomeUnderTest(VirtioDevice device, VfioUserOptions? options = null)
     {
         Device = device;
         Loops = EventLoopGroup.Start(1);
-        _home = VfioUserHome.Listen(Path, device, Loops, new() { Logger = Log });
+        _home = VfioUserHome.Listen(Path, device, Loops, new() { Logger = Log, Vectors = options?.Vectors });
         _thread = new(_home.Run) { IsBackground = true };
         _thread.Start();
     }

@@ -1,4 +1,5 @@
 using Vireo.Core.Spec;
+using Vireo.Core.Transports.Pci;
 using Vireo.Devices.Entropy;
 using Vireo.Homes.VfioUser;
 using Vireo.Homes.VfioUser.Protocol;
@@ -225,17 +226,71 @@ public sealed class VfioUserHomeTests
     }
 
     [Fact]
-    public void Unmap_OfARunningRing_NeedsAReset()
+    public void Unmap_OfARunningRing_StopsItUntilItIsBack()
     {
         using HomeUnderTest home = new(new ProbeDevice());
         using Client client = home.Agree();
         using Guest guest = new(client);
         guest.Start();
         guest.Echo("while it is there");
-        client.Ask(Command.DmaUnmap, Client.UnmapRequest(GuestRam.GuestBase, (ulong)guest.Ram.File.Size));
+        ulong half = (ulong)guest.Ram.File.Size / 2;
+        for (int round = 0; round < 3; round++)
+        {
+            client.Ask(Command.DmaUnmap, Client.UnmapRequest(0, 0, flags: 2));
+            guest.Add("made while it is gone");
+            guest.Driver.Kick(0);
+            client.Map(GuestRam.GuestBase, half, guest.Ram.File.Handle);
+            client.Map(GuestRam.GuestBase + half, half, guest.Ram.File.Handle, fileOffset: half);
 
-        Assert.True(guest.Driver.Status.HasFlag(DeviceStatus.NeedsReset));
+            Assert.Equal("made while it is gone", guest.Take());
+            guest.ExpectInterrupt();
+        }
+
+        Assert.False(guest.Driver.Status.HasFlag(DeviceStatus.NeedsReset));
+    }
+
+    [Fact]
+    public void Unmap_OfARunningRing_IsForgottenWithTheRing()
+    {
+        using HomeUnderTest home = new(new ProbeDevice());
+        using Client client = home.Agree();
+        using Guest guest = new(client);
+        guest.Start();
+        client.Ask(Command.DmaUnmap, Client.UnmapRequest(GuestRam.GuestBase, (ulong)guest.Ram.File.Size));
+        guest.Driver.Reset();
+        guest.Start();
+        guest.Echo("it never was gone");
+    }
+
+    [Fact]
+    public void Ring_ThatNeverWasInMemory_NeedsAReset()
+    {
+        using HomeUnderTest home = new(new ProbeDevice());
+        using Client client = home.Agree();
+        PciDriver driver = new(client);
+        driver.EnableFunction(useMsix: true);
+        driver.Negotiate(FeatureSet.Of(CoreFeature.AccessPlatform));
+        driver.EnableQueue(0, GuestRam.Areas(0, 16));
+        driver.Start();
+
+        Assert.True(driver.Status.HasFlag(DeviceStatus.NeedsReset));
         home.ExpectLog("needs a reset");
+    }
+
+    [Fact]
+    public void Function_WithoutVectors_UsesTheLine()
+    {
+        using HomeUnderTest home = new(new ProbeDevice(), new() { Vectors = 0 });
+        using Client client = home.Agree();
+        IrqInfo info = client.Ask<IrqInfo, IrqInfo>(
+            Command.DeviceGetIrqInfo,
+            new() { ArgumentBytes = 16, Index = IrqIndex.Msix }
+        );
+        Assert.Equal(0u, info.Count);
+        using Guest guest = new(client, isMsix: false);
+        guest.Start();
+        Assert.Equal(0, guest.Driver.VectorCount);
+        guest.Echo("by the line");
     }
 
     [Fact]

@@ -13,9 +13,9 @@ public sealed class VfioUserMigrationTests
     private const uint Probe = 1 << 18;
 
     private const uint Stop = 1;
-    private const uint Running = 2;
-    private const uint StopCopy = 3;
-    private const uint Resuming = 4;
+    private const uint Running = Client.MigrationRunning;
+    private const uint StopCopy = Client.MigrationStopCopy;
+    private const uint Resuming = Client.MigrationResuming;
 
     [Theory]
     [InlineData(false)]
@@ -143,37 +143,13 @@ public sealed class VfioUserMigrationTests
         guest.Echo("a reset has mended it");
     }
 
-    private static void SetState(Client client, uint state) =>
-        client.Ask(Command.DeviceFeature, Feature(Set | 2, state));
+    private static void SetState(Client client, uint state) => client.SetMigrationState(state);
 
-    private static byte[] Feature(uint flags, uint? state = null)
-    {
-        byte[] head = [.. BitConverter.GetBytes(16u), .. BitConverter.GetBytes(flags)];
-        return state is null ? head : [.. head, .. BitConverter.GetBytes(state.Value), .. BitConverter.GetBytes(-1)];
-    }
+    private static byte[] Feature(uint flags, uint? state = null) => Client.FeatureRequest(flags, state);
 
-    private static byte[] Data(uint count, params ReadOnlySpan<byte> data) =>
-        [.. BitConverter.GetBytes((uint)(8 + data.Length)), .. BitConverter.GetBytes(count), .. data];
+    private static byte[] Data(uint count, params ReadOnlySpan<byte> data) => Client.StateRequest(count, data);
 
-    private static byte[] ReadAll(Client client)
-    {
-        List<byte> state = [];
-        while (true)
-        {
-            byte[] answer = client.Ask(Command.MigrationDataRead, Data(100));
-            state.AddRange(answer[8..]);
-            if (answer.Length < 108)
-            {
-                return [.. state];
-            }
-        }
-    }
+    private static byte[] ReadAll(Client client) => client.ReadState();
 
-    private static void WriteAll(Client client, byte[] state)
-    {
-        foreach (byte[] part in state.Chunk(100))
-        {
-            client.Ask(Command.MigrationDataWrite, Data((uint)part.Length, part));
-        }
-    }
+    private static void WriteAll(Client client, byte[] state) => client.WriteState(state);
 }
