@@ -27,6 +27,8 @@ public sealed class KillTests(ITestOutputHelper output) : IDisposable
 
     private string SocketPath => _folder["disk.sock"];
 
+    private string OtherSocketPath => _folder["other.sock"];
+
     public void Dispose() => _folder.Dispose();
 
     [Theory]
@@ -45,6 +47,57 @@ public sealed class KillTests(ITestOutputHelper output) : IDisposable
         }
 
         Run(isPacked, queueCount, kills, seed);
+    }
+
+    [Theory]
+    [InlineData(false, 1)]
+    [InlineData(false, 4)]
+    [InlineData(true, 1)]
+    [InlineData(true, 4)]
+    public void Move_UnderLoad_GoesOnInTheOtherProcessFromTheSavedState(bool isPacked, int queueCount)
+    {
+        int seed = Number("VIREO_KILL_SEED", Random.Shared.Next());
+        output.WriteLine($"seed {seed}");
+        const int Moves = 20;
+        Random random = new(seed);
+        using (FileStream image = File.Create(Image))
+        {
+            image.SetLength(DiskBytes);
+        }
+
+        using var control = EventLoopGroup.Start(1);
+        using VireoProcess first = StartVireo(queueCount, SocketPath, "--no-lock");
+        using VireoProcess second = StartVireo(queueCount, OtherSocketPath, "--no-lock");
+        using BlockDriver driver = OpenDriver(isPacked, queueCount, control[0]);
+        KillLoad[] loads =
+        [
+            .. Enumerable.Range(0, queueCount).Select(queue => new KillLoad(driver, queue, seed + queue)),
+        ];
+        try
+        {
+            for (int move = 0; move < Moves; move++)
+            {
+                WaitForProgress(loads, random.Next(1, 200));
+                string target = move % 2 == 0 ? OtherSocketPath : SocketPath;
+                driver.Session.MoveTo(Connect(target, queueCount, control[0]));
+            }
+
+            WaitForProgress(loads, 100);
+            foreach (KillLoad load in loads)
+            {
+                load.Stop();
+            }
+
+            Check(loads, [.. loads.Select(static _ => new long[KillLoad.BlockCount])]);
+            output.WriteLine($"{Moves} moves, {Sum(loads, static load => load.Completed)} requests");
+        }
+        finally
+        {
+            foreach (KillLoad load in loads)
+            {
+                load.Dispose();
+            }
+        }
     }
 
     private static int Number(string variable, int otherwise) =>
@@ -142,17 +195,26 @@ public sealed class KillTests(ITestOutputHelper output) : IDisposable
         return unacknowledged;
     }
 
-    private VireoProcess StartVireo(int queueCount)
+    private VireoProcess StartVireo(int queueCount) => StartVireo(queueCount, SocketPath);
+
+    private VireoProcess StartVireo(int queueCount, string socket, params string[] options)
     {
-        var vireo = VireoProcess.Start("block", Image, "--vhost-user", SocketPath, "--queues", $"{queueCount}");
+        var vireo = VireoProcess.Start([
+            "block",
+            Image,
+            "--vhost-user",
+            socket,
+            "--queues",
+            $"{queueCount}",
+            .. options,
+        ]);
         Assert.StartsWith("ready: ", vireo.ReadLine(), StringComparison.Ordinal);
         return vireo;
     }
 
-    private BlockDriver OpenDriver(bool isPacked, int queueCount, EventLoop control)
-    {
-        var proxy = VhostUserProxy.Connect(
-            SocketPath,
+    private static VhostUserProxy Connect(string socket, int queueCount, EventLoop control) =>
+        VhostUserProxy.Connect(
+            socket,
             DeviceType.Block,
             new()
             {
@@ -161,6 +223,10 @@ public sealed class KillTests(ITestOutputHelper output) : IDisposable
                 ReconnectDelay = TimeSpan.FromMilliseconds(5),
             }
         );
+
+    private BlockDriver OpenDriver(bool isPacked, int queueCount, EventLoop control)
+    {
+        VhostUserProxy proxy = Connect(SocketPath, queueCount, control);
         Assert.True(proxy.HasInflight);
         var rings = FeatureSet.Of(CoreFeature.IndirectDescriptors, CoreFeature.EventIndex);
         return BlockDriver.Open(

@@ -5,6 +5,7 @@ using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux.Events;
 using Vireo.Linux.Memory;
 using Vireo.Tests.Linux;
+using Vireo.Tests.Linux.Memory;
 
 namespace Vireo.Tests.Homes.VhostUser;
 
@@ -280,9 +281,35 @@ public sealed class MemoryMessageTests : IDisposable
         File.Delete(path);
         file.SetLength(1 << 20);
 
-        Add(RegionAt(0x8000_0000, 0x7f99_0000_0000, 1 << 20), file.SafeFileHandle);
+        AssertCarriesRequests(file.SafeFileHandle, 1 << 20);
+    }
 
-        _frontEnd.Settle();
+    [Fact]
+    public void Memory_FromHugePages_Works()
+    {
+        using HugePageSupply supply = new(pages: 2);
+        using var file = MemoryFile.Create("huge", 4 << 20, HugePageSize.TwoMebibytes);
+
+        AssertCarriesRequests(file.Handle, 4 << 20);
+    }
+
+    /// <summary>Shares a file as a second region, and has the device copy from one place in it to another.</summary>
+    private void AssertCarriesRequests(SafeFileHandle file, int lengthBytes)
+    {
+        const ulong Guest = 0x8000_0000;
+        const int WrittenAt = 8192;
+        using var mapping = MemoryMapping.Map(file, 0, (nuint)lengthBytes, MappingAccess.ReadWrite);
+        "in this memory"u8.CopyTo(mapping.GetSpan(0, 64));
+        _ram.Share(_frontEnd);
+        Add(RegionAt(Guest, 0x7f99_0000_0000, (ulong)lengthBytes), file);
+        using TestRing ring = _ram.Start(_frontEnd);
+
+        Assert.True(ring.Driver.TryAdd([new(new(Guest), 14)], [new(new(Guest + WrittenAt), 14)], tag: 0));
+        ring.Driver.Publish();
+        ring.Kick.Signal();
+
+        Assert.True(SpinWait.SpinUntil(() => ring.Driver.TryTake(out _), FrontEnd.Patience));
+        Assert.Equal("in this memory"u8, mapping.GetSpan(WrittenAt, 14));
     }
 
     [Fact]

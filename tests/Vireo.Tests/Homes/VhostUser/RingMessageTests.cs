@@ -1,8 +1,10 @@
+using Microsoft.Win32.SafeHandles;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
 using Vireo.Homes.VhostUser;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux.Events;
+using Vireo.Tests.Linux;
 
 namespace Vireo.Tests.Homes.VhostUser;
 
@@ -238,6 +240,38 @@ public sealed class RingMessageTests : IDisposable
         Assert.Equal("and without being asked for one", ring.Take());
 
         Assert.False(ring.LastWasKicked);
+    }
+
+    [Fact]
+    public void KickAndCall_ArePipes_CarryManyRequests()
+    {
+        // What front-ends send on hosts without eventfd.
+        using Pipe kick = new();
+        using Pipe call = new();
+        using SafeFileHandle kickWriter = kick.TakeWriter();
+        using SafeFileHandle callReader = call.TakeReader();
+        using TestRing ring = NewRing();
+        ring.Configure(_frontEnd);
+        using (SafeFileHandle kickReader = kick.TakeReader())
+        using (SafeFileHandle callWriter = call.TakeWriter())
+        {
+            _frontEnd.Send(FrontEndRequest.SetRingCall, 0ul, callWriter);
+            _frontEnd.Send(FrontEndRequest.SetRingKick, 0ul, kickReader);
+            ring.Enable(_frontEnd, 1);
+            _frontEnd.Settle();
+        }
+
+        using FileStream kicks = new(kickWriter, FileAccess.Write, bufferSize: 0);
+        using FileStream calls = new(callReader, FileAccess.Read, bufferSize: 0);
+        byte[] event8 = new byte[8];
+        for (int count = 0; count < 200; count++)
+        {
+            ring.Driver.TryArmCalls();
+            ring.Add($"request {count}");
+            kicks.Write(event8);
+            calls.ReadExactly(event8);
+            Assert.Equal($"request {count}", ring.Take());
+        }
     }
 
     [Fact]
