@@ -34,6 +34,10 @@ internal sealed class BlockCommand : DeviceCommand
         "--null",
         "A disk of this size that keeps nothing, to measure all the rest."
     );
+    private readonly Option<bool> _nullZeroes = new("--null-zeroes")
+    {
+        Description = "Let --null fill what is read with zeroes; otherwise the guest finds what its buffer held.",
+    };
 
     private readonly Option<bool> _isReadOnly = new("--read-only") { Description = "Let the guest read only." };
 
@@ -143,6 +147,7 @@ internal sealed class BlockCommand : DeviceCommand
         command.Add(_file);
         command.Add(_memory);
         command.Add(_null);
+        command.Add(_nullZeroes);
         command.Add(_isReadOnly);
         command.Add(_cache);
         command.Add(_engine);
@@ -204,7 +209,7 @@ internal sealed class BlockCommand : DeviceCommand
         if (result.GetValue(_null) is { } nullBytes)
         {
             return (
-                new NullDisk(nullBytes / BlockDevice.SectorBytes, isReadOnly),
+                new NullDisk(nullBytes / BlockDevice.SectorBytes, isReadOnly, result.GetValue(_nullZeroes)),
                 $"nothing of {ByteSize.Format(nullBytes)}"
             );
         }

@@ -26,6 +26,13 @@ public ref struct ChainReader
     public bool TryRead<T>(out T value)
         where T : unmanaged
     {
+        // Nearly every driver puts a structure into one buffer: then it is one load and no loop.
+        if (Remaining >= (uint)Wire.SizeOf<T>() && Wire.TryRead(_segments[0].Bytes[_offset..], out value))
+        {
+            Advance(Wire.SizeOf<T>());
+            return true;
+        }
+
         value = default;
         return TryCopyTo(Wire.Bytes(ref value));
     }
