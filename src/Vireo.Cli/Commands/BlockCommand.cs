@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Microsoft.Extensions.Logging;
 using Vireo.Backends.Block.Memory;
 using Vireo.Backends.Block.Null;
 using Vireo.Backends.Block.Raw;
@@ -16,6 +17,8 @@ internal sealed class BlockCommand : DeviceCommand
     private const int QueueSizeUsual = 256;
     private const int QueueSizeMax = 32768;
     private const int BlockBytesMax = 65536;
+    private const int SegmentsMax = 1022;
+    private const int UsualSegments = 126;
 
     private readonly Argument<string?> _image = new("IMAGE")
     {
@@ -99,6 +102,27 @@ internal sealed class BlockCommand : DeviceCommand
         DefaultValueFactory = _ => "",
     };
 
+    private readonly Option<bool> _secureErase = new("--secure-erase")
+    {
+        Description = "Offer secure erase: for block devices that have it, which the kernel does not tell.",
+    };
+
+    private readonly Option<int> _segments = Accept.Number(
+        "--segments-max",
+        "Pieces of memory that the guest may put in one request.",
+        least: 1,
+        SegmentsMax,
+        UsualSegments
+    );
+
+    private readonly Option<long?> _segmentBytes = Accept.Size(
+        "--segment-size-max",
+        "The longest such piece; default: no limit."
+    );
+
+    private readonly BlockFilterOptions _filters = new();
+    private readonly ZoneOptions _zones = new();
+
     /// <inheritdoc/>
     public override string Name => "block";
 
@@ -121,6 +145,12 @@ internal sealed class BlockCommand : DeviceCommand
                   -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"/tmp/disk.sock"}}' ...
               Four queues on two threads, read-only, for members of a group:
                 vireo block disk.raw --vhost-user /run/vm/disk.sock --queues 4 --threads 2 --read-only --socket-group kvm --socket-mode 660
+              No more than 5000 requests and 200 MiB per second; when the host is full, wait for room instead of failing:
+                vireo block disk.raw --vhost-user /tmp/disk.sock --iops 5000 --bps 200M --werror enospc
+              Make the disk larger while the guest runs, then let a disk that has stopped go on:
+                truncate -s 20G disk.raw && pkill -HUP -f 'vireo block disk.raw'
+              A zoned disk with zones of 64 MiB, whose write pointers outlive the process:
+                vireo block disk.raw --vhost-user /tmp/disk.sock --zone-size 64M --zone-state disk.zones
               As libvirt and others start it:
                 vireo block --socket-path=/tmp/disk.sock --blk-file=disk.raw --read-only
               Use it with no guest at all:
@@ -131,13 +161,54 @@ internal sealed class BlockCommand : DeviceCommand
     public override ServedDevice Open(ParseResult result, DeviceResources resources)
     {
         (IBlockBackend disk, string subject) = OpenDisk(result, resources);
-        var options = new BlockOptions
+        BackendStack owned = new(disk as IDisposable);
+        try
         {
-            QueueCount = result.GetValue(_queues),
-            QueueSizeMax = (ushort)result.GetValue(_queueSize),
-            Serial = result.GetValue(_serial)!,
-        };
-        return new(new BlockDevice(disk, options), subject, disk as IDisposable);
+            Action? reload = disk is RawDisk raw ? () => Refresh(raw, subject, resources.Logger) : null;
+            IBlockBackend shown = _filters.Apply(result, disk, resources, ref reload);
+            if (_zones.TryOpen(result, shown, resources) is { } zoned)
+            {
+                owned.Add(zoned);
+                if (zoned.DamagedZones > 0)
+                {
+                    BlockLog.DamagedZones(resources.Logger, subject, zoned.DamagedZones);
+                }
+
+                // Zones are of one size, and there are as many as there were.
+                shown = zoned;
+            }
+
+            var options = new BlockOptions
+            {
+                QueueCount = result.GetValue(_queues),
+                QueueSizeMax = (ushort)result.GetValue(_queueSize),
+                Serial = result.GetValue(_serial)!,
+                SegmentsMax = result.GetValue(_segments),
+                SegmentBytesMax = (int)Math.Min(result.GetValue(_segmentBytes) ?? 0, int.MaxValue),
+            };
+            return new(new BlockDevice(shown, options), subject, owned) { Reload = reload };
+        }
+        catch
+        {
+            owned.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Looks how large the image is now.</summary>
+    private static void Refresh(RawDisk disk, string path, ILogger logger)
+    {
+        try
+        {
+            if (disk.Refresh())
+            {
+                BlockLog.Resized(logger, path, disk.CapacitySectors);
+            }
+        }
+        catch (LinuxException exception)
+        {
+            BlockLog.NotRefreshed(logger, path, exception.Message);
+        }
     }
 
     /// <inheritdoc/>
@@ -157,6 +228,11 @@ internal sealed class BlockCommand : DeviceCommand
         command.Add(_queues);
         command.Add(_queueSize);
         command.Add(_serial);
+        command.Add(_secureErase);
+        command.Add(_segments);
+        command.Add(_segmentBytes);
+        _filters.AddTo(command);
+        _zones.AddTo(command);
         command.Validators.Add(CheckOneDisk);
     }
 
@@ -223,6 +299,7 @@ internal sealed class BlockCommand : DeviceCommand
             LogicalBlockBytes = result.GetValue(_blockSize),
             AllowsDiscard = !result.GetValue(_noDiscard),
             IsLocked = !result.GetValue(_noLock),
+            HasSecureErase = result.GetValue(_secureErase),
         };
         try
         {

@@ -14,6 +14,9 @@ internal sealed class ServedDevice(VirtioDevice device, string subject, IDisposa
     /// <summary>What it serves, for people; empty when there is nothing to name.</summary>
     public string Subject { get; } = subject;
 
+    /// <summary>Looks anew at what is around the device, such as the size of its image; any thread. Null when there is nothing to look at.</summary>
+    public Action? Reload { get; init; }
+
     /// <inheritdoc/>
     public void Dispose()
     {

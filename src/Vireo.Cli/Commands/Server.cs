@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Vireo.Cli.Configuration;
 using Vireo.Cli.Homes;
+using Vireo.Linux;
 using Vireo.Linux.Events;
 using Vireo.Linux.Sockets;
 
@@ -17,6 +18,10 @@ internal sealed class Server(
 )
 {
     private readonly Lock _stopping = new();
+
+    /// <summary>What the device does when the operator has changed something around it; null when that means to end.</summary>
+    private Action? _reload;
+
     private IServedHome? _home;
     private bool _isStopRequested;
 
@@ -28,12 +33,10 @@ internal sealed class Server(
         ILogger logger = options.OpenLog(result, deviceCommand.Name, context.Error);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
-        using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, OnSignal);
-        using var loops = EventLoopGroup.Start(
-            options.ThreadsOf(result),
-            new EventLoopOptions { Name = deviceCommand.Name, PollWindow = options.PollTimeOf(result) }
-        );
+        using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, OnHangUp);
+        using EventLoopGroup loops = StartLoops(result);
         using ServedDevice served = deviceCommand.Open(result, new DeviceResources(loops, logger));
+        SetReload(served.Reload);
         using IServedHome home = choice.Open(served.Device, loops, result, logger);
         if (!TrySetHome(home))
         {
@@ -110,6 +113,42 @@ internal sealed class Server(
         }
     }
 
+    /// <summary>A device that can look anew at what is around it does so; to others the signal means to end.</summary>
+    private void OnHangUp(PosixSignalContext signal)
+    {
+        lock (_stopping)
+        {
+            if (_reload is null || _isStopRequested)
+            {
+                OnSignal(signal);
+                return;
+            }
+
+            signal.Cancel = true;
+            _reload();
+        }
+    }
+
+    private EventLoopGroup StartLoops(ParseResult result)
+    {
+        try
+        {
+            return EventLoopGroup.Start(options.ThreadsOf(result), options.LoopsOf(result, deviceCommand.Name));
+        }
+        catch (LinuxException exception) when (exception.Error == Errno.EINVAL)
+        {
+            throw new CommandException("--cpus names a processor that this process cannot run on", ExitCode.Failure);
+        }
+    }
+
+    private void SetReload(Action? reload)
+    {
+        lock (_stopping)
+        {
+            _reload = reload;
+        }
+    }
+
     private bool TrySetHome(IServedHome home)
     {
         lock (_stopping)
@@ -125,6 +164,7 @@ internal sealed class Server(
         lock (_stopping)
         {
             _home = null;
+            _reload = null;
         }
     }
 }

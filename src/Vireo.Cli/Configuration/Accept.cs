@@ -90,6 +90,28 @@ internal static class Accept
             CustomParser = argument => ParseSize(argument, name),
         };
 
+    /// <summary>Makes an option that takes a number of bytes, of any alignment, and has none when it is not there.</summary>
+    /// <inheritdoc cref="Number"/>
+    public static Option<long?> Bytes(string name, string description) =>
+        new(name)
+        {
+            Description = description,
+            HelpName = "SIZE",
+            CustomParser = argument => ParseBytes(argument, name),
+        };
+
+    private static long ParseBytes(ArgumentResult argument, string name)
+    {
+        string text = argument.Tokens.Count == 1 ? argument.Tokens[0].Value : "";
+        long? bytes = ByteSize.TryParse(text);
+        if (bytes is not (>= 1 and <= DiskBytesMax))
+        {
+            argument.AddError($"{name} is '{text}', but has to be a number of bytes such as 4096, 512K or 100M");
+        }
+
+        return bytes ?? 0;
+    }
+
     private static long ParseSize(ArgumentResult argument, string name)
     {
         string text = argument.Tokens.Count == 1 ? argument.Tokens[0].Value : "";
@@ -136,6 +158,44 @@ internal static class Accept
         }
 
         return number;
+    }
+
+    /// <summary>Makes an option that takes numbers with commas between them.</summary>
+    /// <param name="name">Its word.</param>
+    /// <param name="description">What it decides, in one sentence.</param>
+    /// <param name="most">The largest number allowed.</param>
+    public static Option<int[]> Numbers(string name, string description, int most) =>
+        new(name)
+        {
+            Description = description,
+            HelpName = "N,...",
+            DefaultValueFactory = _ => [],
+            CustomParser = argument => ParseNumbers(argument, name, most),
+        };
+
+    private static int[] ParseNumbers(ArgumentResult argument, string name, int most)
+    {
+        string text = argument.Tokens.Count == 1 ? argument.Tokens[0].Value : "";
+        string[] parts = text.Split(',');
+        int[] numbers = new int[parts.Length];
+        for (int index = 0; index < parts.Length; index++)
+        {
+            bool isNumber = int.TryParse(
+                parts[index],
+                NumberStyles.None,
+                CultureInfo.InvariantCulture,
+                out numbers[index]
+            );
+            if (!isNumber || numbers[index] > most)
+            {
+                argument.AddError(
+                    $"{name} is '{text}', but has to be numbers from 0 to {most} with commas between them"
+                );
+                return [];
+            }
+        }
+
+        return numbers;
     }
 
     private static int ParseNumber(ArgumentResult argument, string name, int least, int most)

@@ -27,8 +27,11 @@ public sealed partial class EventLoop
     /// <summary>The task in its turn, or null; after an exception, the one that threw.</summary>
     private LoopTask? _current;
 
-    /// <summary>The poll window in ticks of Stopwatch; long.MaxValue for no end.</summary>
+    /// <summary>The poll window at present, in ticks of Stopwatch; long.MaxValue for no end.</summary>
     private long _pollTicks;
+
+    /// <summary>The poll window that was asked for: the longest, where it adapts.</summary>
+    private long _pollTicksMax;
 
     /// <summary>Turns between two looks at the clock, adapted to how long turns take; and those left until the next.</summary>
     private int _turnsPerClock = 1;
@@ -50,15 +53,31 @@ public sealed partial class EventLoop
         {
             if (value == Timeout.InfiniteTimeSpan)
             {
-                _pollTicks = long.MaxValue;
+                _pollTicksMax = long.MaxValue;
             }
             else
             {
                 ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.Zero);
-                _pollTicks = ToTicks(value);
+                _pollTicksMax = ToTicks(value);
             }
 
             field = value;
+            _pollTicks = AdaptsPollWindow ? 0 : _pollTicksMax;
+        }
+    }
+
+    /// <summary>
+    /// Whether the poll window is only the longest: the loop polls where a sleep would have been shorter than that, and sleeps at once
+    /// where it would not. So a loop with little to do costs nothing, and a busy one saves the wake-ups. Set before the loop runs, or on its
+    /// thread.
+    /// </summary>
+    public bool AdaptsPollWindow
+    {
+        get;
+        set
+        {
+            field = value;
+            _pollTicks = value ? 0 : _pollTicksMax;
         }
     }
 
@@ -116,6 +135,21 @@ public sealed partial class EventLoop
                 _activeCount++;
             }
         }
+    }
+
+    /// <summary>Sleeps, and concludes from how long that took whether it would have been better to poll.</summary>
+    private void SleepAndLearn()
+    {
+        long begin = Stopwatch.GetTimestamp();
+        WaitForEvents(Timeout.Infinite);
+        bool wasShort = Stopwatch.GetTimestamp() - begin <= _pollTicksMax;
+        long least = _pollTicksMax / 4;
+        long half = _pollTicks / 2;
+        // Grows from a quarter to the whole in three steps, and goes back to nothing in as many.
+        _pollTicks =
+            wasShort ? Math.Clamp(_pollTicks, least, _pollTicksMax / 2) * 2
+            : half < least ? 0
+            : half;
     }
 
     private static long ToTicks(TimeSpan time) =>

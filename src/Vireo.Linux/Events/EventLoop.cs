@@ -230,13 +230,17 @@ public sealed partial class EventLoop : IDisposable
         while (Volatile.Read(ref _isStopRequested) == 0)
         {
             TakePending();
-            if (_activeCount == 0)
+            if (_activeCount != 0)
             {
-                WaitForEvents(Timeout.Infinite);
+                RunActiveTasks();
+            }
+            else if (AdaptsPollWindow)
+            {
+                SleepAndLearn();
             }
             else
             {
-                RunActiveTasks();
+                WaitForEvents(Timeout.Infinite);
             }
         }
     }

@@ -53,6 +53,7 @@ public sealed class EventLoopGroup : IDisposable
             {
                 loops[started] = new EventLoop
                 {
+                    AdaptsPollWindow = options.AdaptsPollWindow,
                     PollWindow = options.PollWindow,
                     UnhandledException = options.UnhandledException,
                 };

@@ -9,6 +9,9 @@ public sealed class EventLoopOptions
     /// <summary>See <see cref="EventLoop.PollWindow"/>. Zero, the default, sleeps as soon as nothing is to be done.</summary>
     public TimeSpan PollWindow { get; init; } = TimeSpan.Zero;
 
+    /// <summary>See <see cref="EventLoop.AdaptsPollWindow"/>.</summary>
+    public bool AdaptsPollWindow { get; init; }
+
     /// <summary>Processors to pin the threads to: loop i goes to element i modulo the count. Empty for no pinning.</summary>
     public IReadOnlyList<int> Processors { get; init; } = [];
 
