@@ -122,7 +122,11 @@ public sealed class MemoryMapping : SafeHandle
     {
         ThrowIfOutside(offset, length);
         int result = LibC.madvise(Address + (nint)offset, length, (int)advice);
-        LinuxException.ThrowIfNegative(result, nameof(LibC.madvise), advice.ToString());
+        if (result < 0)
+        {
+            // The name is made here only: discards come by the thousand and must not allocate.
+            LinuxException.ThrowIfNegative(result, nameof(LibC.madvise), advice.ToString());
+        }
     }
 
     /// <summary>Puts a range of a file in place of a part of this mapping.</summary>

@@ -29,6 +29,16 @@ public sealed class BlockCommandTests : IDisposable
     [InlineData("disk.raw --block-size 4095")]
     [InlineData("disk.raw --cache all")]
     [InlineData("disk.raw --engine warp")]
+    [InlineData("disk.raw --iops 0")]
+    [InlineData("disk.raw --bps 1.5M")]
+    [InlineData("disk.raw --werror sometimes")]
+    [InlineData("disk.raw --rerror enospc")]
+    [InlineData("disk.raw --detect-zeroes maybe")]
+    [InlineData("disk.raw --zone-size 100")]
+    [InlineData("disk.raw --segments-max 1023")]
+    [InlineData("disk.raw --cpus 0,x")]
+    [InlineData("disk.raw --cpus 9000")]
+    [InlineData("disk.raw --poll-us 2000000")]
     public void Run_WordsThatMakeNoSense_AreRefused(string words)
     {
         var run = CommandRun.Of([
@@ -65,6 +75,19 @@ public sealed class BlockCommandTests : IDisposable
         Assert.Contains("20", run.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("--memory 1M --iops-burst 5", "--iops")]
+    [InlineData("--memory 1M --zone-size 768K", "power of two")]
+    [InlineData("--memory 1M --cpus 8000", "--cpus")]
+    public void Run_OptionsThatDoNotFit_SayWhatDoes(string words, string part)
+    {
+        var run = CommandRun.Of(["block", "--vhost-user", SocketPath, .. words.Split(' ')]);
+
+        Assert.NotEqual(ExitCode.Success, run.ExitCode);
+        Assert.Contains(part, run.Error, StringComparison.Ordinal);
+        Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+
     [Fact]
     public void Capabilities_AreTheOptionalWordsOfTheConvention()
     {
@@ -78,6 +101,9 @@ public sealed class BlockCommandTests : IDisposable
     [InlineData("IMAGE")]
     [InlineData("--read-only IMAGE --queues 4 --threads 2 --queue-size 128 --poll-us 50")]
     [InlineData("--blk-file=IMAGE --read-only")]
+    [InlineData(
+        "IMAGE --iops 100 --bps 1M --bps-burst 8M --werror enospc --rerror stop --detect-zeroes unmap --cpus 0"
+    )]
     [InlineData("IMAGE --engine threads --cache writethrough --no-discard --no-lock --serial S1 --block-size 4096")]
     public void Image_IsServed(string words)
     {

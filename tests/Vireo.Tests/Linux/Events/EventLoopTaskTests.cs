@@ -153,6 +153,36 @@ public sealed class EventLoopTaskTests
         Assert.True(task.Turns > 1, $"{task.Turns} turns in the window");
     }
 
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(60, false)]
+    public void Run_PollWindowThatAdapts_PollsOnlyWhereSleepsAreShort(int pauseMs, bool polls)
+    {
+        using EventLoop loop = new() { AdaptsPollWindow = true, PollWindow = TimeSpan.FromMilliseconds(30) };
+        ScriptedTask task = new(() => false);
+        loop.Add(task);
+        int pauses = 0;
+        using LoopTimer timer = loop.StartTimer(
+            TimeSpan.FromMilliseconds(pauseMs),
+            TimeSpan.FromMilliseconds(pauseMs),
+            () =>
+            {
+                pauses++;
+                task.Activate();
+                if (pauses == 4)
+                {
+                    loop.Stop();
+                }
+            }
+        );
+        task.Activate();
+
+        EventLoopTests.RunWithPatience(loop);
+
+        // Each pause costs a handful of turns where the loop sleeps, and very many where it polls.
+        Assert.Equal(polls, task.Turns > 50);
+    }
+
     [Fact]
     public void Run_PollForEver_NeverArms()
     {
