@@ -91,7 +91,7 @@ public sealed class BlockServerTests : IDisposable
         using VireoProcess vireo = ServeOnSmallFileSystem("--werror", "enospc");
         using BlockDriver driver = OpenDriver();
         Exception? failure = null;
-        Thread writer = new(() => failure = Record.Exception(() => Fill(driver)));
+        Thread writer = new(() => failure = Xunit.Record.Exception(() => Fill(driver)));
         writer.Start();
         Assert.True(
             SpinWait.SpinUntil(() => vireo.Error.Contains("the host is full", StringComparison.Ordinal), Patience),
@@ -115,7 +115,7 @@ public sealed class BlockServerTests : IDisposable
     {
         using VireoProcess vireo = ServeOnSmallFileSystem("--werror", "stop");
         using BlockDriver driver = OpenDriver();
-        Thread writer = new(() => Record.Exception(() => Fill(driver))) { IsBackground = true };
+        Thread writer = new(() => Xunit.Record.Exception(() => Fill(driver))) { IsBackground = true };
         writer.Start();
         Assert.True(
             SpinWait.SpinUntil(() => vireo.Error.Contains("stopped", StringComparison.Ordinal), Patience),
