@@ -4,6 +4,7 @@ using Xunit;
 namespace Vireo.GuestTests.Block;
 
 /// <summary>fio in a guest writes, and finds what it wrote, in every cache mode and with both engines.</summary>
+[TakesLong(60)]
 public sealed class VerifyTests : BlockTest
 {
     /// <summary>What each disk is served with.</summary>
@@ -47,7 +48,7 @@ public sealed class VerifyTests : BlockTest
                 name=$(grep -lx "disk$disk" /sys/block/vd*/serial | cut -d/ -f4)
                 block=$(cat /sys/block/$name/queue/logical_block_size)
                 check "disk $disk keeps what fio writes" fio --name=verify --filename=/dev/$name --direct=1 --ioengine=libaio \
-                    --iodepth=16 --rw=randwrite --bsrange=$block-64k --ba=$block --size=24M --io_size=3M --randseed=$disk --fsync=16 \
+                    --iodepth=16 --rw=randwrite --bsrange=$block-64k --ba=$block --size=8M --io_size=1M --randseed=$disk --fsync=16 \
                     --verify=crc32c --verify_fatal=1 --output=/run/fio.$disk
                 check "disk $disk is written at its start" dd if=/dev/urandom of=/dev/$name bs=1M count=2 oflag=direct status=none
                 check "disk $disk discards" blkdiscard --offset 0 --length 1M /dev/$name
