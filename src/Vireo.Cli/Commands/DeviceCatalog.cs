@@ -6,7 +6,8 @@ internal static class DeviceCatalog
     private const string LinkPrefix = "vireo-";
 
     /// <summary>The devices, in the order of the help.</summary>
-    public static IReadOnlyList<DeviceCommand> All { get; } = [new BlockCommand(), new EntropyCommand()];
+    public static IReadOnlyList<DeviceCommand> All { get; } =
+    [new BlockCommand(), new EntropyCommand(), new NetCommand()];
 
     /// <summary>The device with a name, or null.</summary>
     public static DeviceCommand? Find(string name)

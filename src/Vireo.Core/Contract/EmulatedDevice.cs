@@ -74,10 +74,11 @@ public abstract class EmulatedDevice : VirtioDevice
 
         var queue = DeviceQueue.Create(setup.Areas, setup.State, _memory, Features, setup.Inflight, setup.Log);
         QueueHandler handler = CreateHandler(setup.Index);
-        handler.Bind(setup.Index, queue, setup.Call, _host);
+        IQueueLoop loop = _host.LoopFor(LoopIndexOf(setup.Index));
+        handler.Bind(setup.Index, queue, setup.Call, _host, loop);
         try
         {
-            _host.LoopFor(setup.Index).Start(handler, setup.Kick);
+            loop.Start(handler, setup.Kick);
         }
         catch
         {
@@ -121,6 +122,11 @@ public abstract class EmulatedDevice : VirtioDevice
     /// <param name="queueIndex">Which queue; below the number of queues.</param>
     /// <returns>A fresh handler; disposed when the queue has stopped.</returns>
     protected abstract QueueHandler CreateHandler(int queueIndex);
+
+    /// <summary>Which of the home's loops runs a queue: queues that touch each other's data name the same one.</summary>
+    /// <param name="queueIndex">Which queue; below the number of queues.</param>
+    /// <returns>A number that <see cref="IDeviceHost.LoopFor"/> takes; unless overridden, that of the queue itself.</returns>
+    protected virtual int LoopIndexOf(int queueIndex) => queueIndex;
 
     /// <summary>The handler of a queue that runs, or null.</summary>
     /// <param name="queueIndex">Which queue; below the number of queues.</param>

@@ -86,10 +86,10 @@ public abstract class QueueHandler : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    internal void Bind(int queueIndex, DeviceQueue queue, ISignal? call, IDeviceHost host)
+    internal void Bind(int queueIndex, DeviceQueue queue, ISignal? call, IDeviceHost host, IQueueLoop loop)
     {
         QueueIndex = queueIndex;
-        Loop = host.LoopFor(queueIndex);
+        Loop = loop;
         _queue = queue;
         _call = call;
         _host = host;

@@ -13,6 +13,9 @@ internal static partial class LibC
     internal const int RWF_NOWAIT = 0x8;
 
     [LibraryImport(Library, SetLastError = true)]
+    internal static unsafe partial nint writev(SafeFileHandle fd, void* iov, int iovcnt);
+
+    [LibraryImport(Library, SetLastError = true)]
     internal static unsafe partial nint preadv2(SafeFileHandle fd, void* iov, int iovcnt, long offset, int flags);
 
     [LibraryImport(Library, SetLastError = true)]

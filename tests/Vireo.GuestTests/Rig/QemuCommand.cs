@@ -60,6 +60,21 @@ public sealed class QemuCommand
         return With("-device", $"{name},chardev={chardev}{options}{Configuration.RingOptions}");
     }
 
+    /// <summary>Adds a network card served over a vhost-user socket, with as many pairs of queues as the configuration says.</summary>
+    /// <param name="socket">Where the back-end listens.</param>
+    /// <param name="options">More device options, each with a comma before it.</param>
+    public QemuCommand WithVhostUserNet(string socket, string options = "")
+    {
+        string chardev = AddSocket(socket);
+        string name = $"net{chardev}";
+        string queues = Configuration.Queues > 1 ? ",mq=on" : "";
+        // QEMU's boot ROM would take the card for itself first; it has a test of its own.
+        return With("-netdev", $"vhost-user,id={name},chardev={chardev},queues={Configuration.Queues}")
+            .WithVirtioDevice("virtio-net", $",netdev={name}{queues}{NoRom}{options}");
+    }
+
+    private string NoRom => Configuration.Machine == GuestMachine.Q35 ? ",romfile=" : "";
+
     /// <summary>Adds a UNIX socket that QEMU connects to and gives the name of its character device.</summary>
     public string AddSocket(string path, TimeSpan? reconnect = null)
     {

@@ -23,6 +23,8 @@ public sealed class NativeDeclarationTests
     {
         [nameof(LibC.UFFDIO_POISON)] = "6.6",
         [nameof(uffdio_poison)] = "6.6",
+        [nameof(LibC.TUN_F_USO4)] = "6.2",
+        [nameof(LibC.TUN_F_USO6)] = "6.2",
     };
 
     [Fact]

@@ -29,6 +29,8 @@ public sealed class WireStructureTests
         ["Vireo.Devices.Block.BlockZoneReportHeader"] = "came with Linux 6.3",
         ["Vireo.Devices.Block.BlockZoneDescriptor"] = "came with Linux 6.3",
         ["Vireo.Devices.Block.BlockZonedConfig"] = "came with Linux 6.3",
+        ["Vireo.Devices.Net.NetHashHeader"] = "the end of struct virtio_net_hdr_v1_hash alone",
+        ["Vireo.Devices.Net.NetCoalescing+Parameters"] = "the header has one structure for each direction",
     };
 
     [Fact]

@@ -1,0 +1,98 @@
+using Vireo.Core.Spec;
+using Vireo.Devices.Net;
+using Vireo.Linux.Events;
+using Vireo.Linux.Net;
+
+namespace Vireo.Backends.Net.Tap;
+
+/// <summary>Reads frames from one queue of a tap.</summary>
+/// <remarks>
+/// A frame for which the driver has no buffer is kept, and nothing more is read until it has found one: the kernel then keeps
+/// what comes, up to the interface's own limit.
+/// </remarks>
+internal sealed class TapReceiver : INetReceiver, ILoopWatcher
+{
+    private readonly TapDevice _tap;
+    private readonly INetReceiveQueue _queue;
+    private readonly EventLoop _loop;
+    private readonly NetPortCounters _counters;
+    private readonly Action _closed;
+    private readonly LoopWatch _watch;
+    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(
+        NetHeader.LengthBytes + NetFrame.LengthMax + 1,
+        pinned: true
+    );
+
+    /// <summary>Length of the frame that waits for a buffer; 0 for none. Its header is in _header.</summary>
+    private int _waitingBytes;
+
+    private NetHeader _header;
+
+    /// <summary>Makes a receiver.</summary>
+    public TapReceiver(TapDevice tap, INetReceiveQueue queue, EventLoop loop, NetPortCounters counters, Action closed)
+    {
+        _tap = tap;
+        _queue = queue;
+        _loop = loop;
+        _counters = counters;
+        _closed = closed;
+        // Told once for each change: the queue reads until nothing is there, or stays awake.
+        _watch = NetLoopAccess.Watch(loop, tap.Handle, LoopEvents.Readable | LoopEvents.EdgeTriggered, this);
+    }
+
+    /// <inheritdoc/>
+    public void OnEvents(LoopWatch watch, LoopEvents events) => _queue.Wake();
+
+    /// <inheritdoc/>
+    public int Receive(int countMax)
+    {
+        int count = 0;
+        while (count < countMax && (_waitingBytes > 0 || TryRead(ref count)))
+        {
+            NetFrame frame = new(_header, _buffer.AsSpan(NetHeader.LengthBytes, _waitingBytes), [], _waitingBytes);
+            if (_queue.Deliver(in frame) == NetDelivery.Full)
+            {
+                return count;
+            }
+
+            _waitingBytes = 0;
+            count++;
+        }
+
+        return count;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        NetLoopAccess.End(_loop, _watch);
+        _closed();
+    }
+
+    /// <summary>Reads a frame that can be used, passing over those that cannot.</summary>
+    private bool TryRead(ref int count)
+    {
+        while (true)
+        {
+            int bytes = _tap.Read(_buffer);
+            if (bytes < 0)
+            {
+                return false;
+            }
+
+            int frameBytes = bytes - NetHeader.LengthBytes;
+            bool isFrame = frameBytes is >= NetFrame.EthernetBytes and <= NetFrame.LengthMax;
+            if (
+                isFrame
+                && NetHeaderCheck.TryNormalize(Wire.Read<NetHeader>(_buffer), frameBytes, NetOffloads.All, out _header)
+            )
+            {
+                _waitingBytes = frameBytes;
+                return true;
+            }
+
+            _counters.AddReceiveDrop();
+            count++;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using Vireo.Core.Memory;
+using Vireo.Core.Spec;
+using Vireo.Devices.Net;
+using Vireo.Linux.Files;
+using Vireo.Linux.Net;
+
+namespace Vireo.Backends.Net.Tap;
+
+/// <summary>Writes frames to one queue of a tap, from the driver's memory where they lie.</summary>
+internal sealed class TapSender : INetSender
+{
+    private const int VectorsAtStart = 64;
+    private const int HeadOffset = 64;
+
+    private readonly TapDevice _tap;
+    private readonly NetPortCounters _counters;
+
+    /// <summary>The header, and behind it what of a frame does not lie in a driver's memory.</summary>
+    private readonly OwnedMemory _memory = new(HeadOffset + NetFrame.LengthMax);
+
+    /// <summary>The pieces of a frame.</summary>
+    private Segment[] _pieces = new Segment[VectorsAtStart];
+
+    /// <summary>Makes a sender.</summary>
+    public TapSender(TapDevice tap, NetPortCounters counters)
+    {
+        _tap = tap;
+        _counters = counters;
+        _pieces[0] = _memory.Slice(0, NetHeader.LengthBytes);
+    }
+
+    /// <inheritdoc/>
+    public bool HasRoom => true;
+
+    /// <inheritdoc/>
+    public void Send(in NetFrame frame)
+    {
+        Wire.Write(_pieces[0].Bytes, frame.Header);
+        int count = 1;
+        if (frame.Rest.Length > TapDevice.VectorsMax - 2)
+        {
+            // A frame in more pieces than one call takes: only a driver with bad intentions makes one.
+            _pieces[count] = _memory.Slice(HeadOffset, frame.LengthBytes);
+            frame.CopyTo(_pieces[count++].Bytes);
+        }
+        else
+        {
+            count = Collect(in frame);
+        }
+
+        if (_tap.Write(Wire.Reinterpret<Segment, IoVector>((ReadOnlySpan<Segment>)_pieces.AsSpan(0, count))) < 0)
+        {
+            _counters.AddSendDrop();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Flush() { }
+
+    /// <inheritdoc/>
+    public void Dispose() => _memory.Dispose();
+
+    private int Collect(in NetFrame frame)
+    {
+        int count = 1;
+        if (_pieces.Length < frame.Rest.Length + 2)
+        {
+            Array.Resize(ref _pieces, TapDevice.VectorsMax);
+        }
+
+        if (!frame.Head.IsEmpty)
+        {
+            _pieces[count] = _memory.Slice(HeadOffset, frame.Head.Length);
+            frame.Head.CopyTo(_pieces[count++].Bytes);
+        }
+
+        frame.Rest.CopyTo(_pieces.AsSpan(count));
+        return count + frame.Rest.Length;
+    }
+}

@@ -1,0 +1,90 @@
+namespace Vireo.Devices.Net;
+
+/// <summary>Checks the header of a packet against the packet (VIRTIO 1.4 §5.1.6.2.2).</summary>
+public static class NetHeaderCheck
+{
+    private const int ChecksumBytes = 2;
+
+    /// <summary>Checks a header that somebody else wrote, and makes one of it that can be relied upon.</summary>
+    /// <param name="header">A copy of the header.</param>
+    /// <param name="frameBytes">Length of the frame behind it.</param>
+    /// <param name="allowed">What may be left to be done; what is not in it makes the header wrong, a partial checksum apart.</param>
+    /// <param name="result">Known flags only; offsets within the frame; lengths that fit. All zeroes when nothing is to be done.</param>
+    /// <returns>False when the frame has to be dropped.</returns>
+    public static bool TryNormalize(NetHeader header, int frameBytes, NetOffloads allowed, out NetHeader result)
+    {
+        result = default;
+        bool isPartial = header.IsChecksumPartial && allowed.HasFlag(NetOffloads.Checksum);
+        int checksumEnd = header.ChecksumStart + header.ChecksumOffset + ChecksumBytes;
+        if (isPartial && checksumEnd > frameBytes)
+        {
+            return false;
+        }
+
+        if (header.Segmentation != NetSegmentation.None)
+        {
+            bool hasEcn = (header.SegmentationType & NetHeader.Ecn) != 0;
+            NetOffloads needed = NeedOf(header.Segmentation) | (hasEcn ? NetOffloads.Ecn : NetOffloads.None);
+            // UDP segmentation does not say which IP it is for: either kind allows it.
+            bool isAllowed =
+                header.Segmentation == NetSegmentation.Udp
+                    ? (allowed & needed) != NetOffloads.None && !hasEcn
+                    : needed != NetOffloads.None && (allowed & needed) == needed;
+            // Nothing but TCP has congestion notification; zero bytes in a segment would make segments without end.
+            if (!isAllowed || !isPartial || header.SegmentBytes == 0 || checksumEnd >= frameBytes)
+            {
+                return false;
+            }
+        }
+
+        if (!isPartial && header.Segmentation == NetSegmentation.None)
+        {
+            result = new() { Flags = (byte)(header.Flags & NetHeader.DataValid) };
+            return true;
+        }
+
+        // The length of the headers is a hint that drivers get wrong: it is kept within what must be true.
+        int headerBytes = Math.Clamp((int)header.HeaderBytes, checksumEnd, frameBytes);
+        result = header with
+        {
+            Flags = NetHeader.NeedsChecksum,
+            SegmentationType = header.Segmentation == NetSegmentation.None ? (byte)0 : header.SegmentationType,
+            SegmentBytes = header.Segmentation == NetSegmentation.None ? (ushort)0 : header.SegmentBytes,
+            HeaderBytes = (ushort)Math.Min(headerBytes, ushort.MaxValue),
+            BufferCount = 0,
+        };
+        return true;
+    }
+
+    /// <summary>Whether a driver with these offloads can be given a packet as it is.</summary>
+    /// <param name="header">What is to be done to the packet; checked.</param>
+    /// <param name="offloads">What the driver does.</param>
+    /// <param name="ipVersion">4, 6, or 0 when nobody has looked: then UDP segments need both kinds.</param>
+    internal static bool IsTaken(NetHeader header, NetOffloads offloads, int ipVersion)
+    {
+        if (header.Flags != 0 && !offloads.HasFlag(NetOffloads.Checksum))
+        {
+            return false;
+        }
+
+        NetOffloads needed = NeedOf(header.Segmentation);
+        if (header.Segmentation == NetSegmentation.Udp && ipVersion != 0)
+        {
+            needed = ipVersion == 4 ? NetOffloads.Uso4 : NetOffloads.Uso6;
+        }
+
+        bool hasEcn = (header.SegmentationType & NetHeader.Ecn) != 0;
+        needed |= hasEcn ? NetOffloads.Ecn : NetOffloads.None;
+        return (offloads & needed) == needed;
+    }
+
+    private static NetOffloads NeedOf(NetSegmentation segmentation) =>
+        segmentation switch
+        {
+            NetSegmentation.Tcp4 => NetOffloads.Tso4,
+            NetSegmentation.Tcp6 => NetOffloads.Tso6,
+            NetSegmentation.UdpFragments => NetOffloads.Ufo,
+            NetSegmentation.Udp => NetOffloads.Uso4 | NetOffloads.Uso6,
+            _ => NetOffloads.None,
+        };
+}

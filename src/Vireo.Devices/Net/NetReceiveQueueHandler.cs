@@ -1,0 +1,343 @@
+using Vireo.Core.Contract;
+using Vireo.Core.Memory;
+using Vireo.Core.Queues;
+
+namespace Vireo.Devices.Net;
+
+/// <summary>The data plane of one receive queue (VIRTIO 1.4 §5.1.6.3, §5.1.6.4).</summary>
+/// <remarks>
+/// <para>
+/// Frames come from the port, in a turn of the queue (<see cref="INetReceiver"/>) or whenever a neighbour sends one. A buffer is taken
+/// from the ring only when there is a frame for it, so a queue that stops has no buffers to give back - but for those that were
+/// gathered for a frame larger than all that was available.
+/// </para>
+/// <para>What the driver cannot take is done here: checksums are completed, packets cut into segments.</para>
+/// </remarks>
+internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
+{
+    /// <summary>How much of a frame is looked at: Ethernet with tags, IPv6 with some extensions, ports.</summary>
+    private const int HeadBytes = 192;
+
+    private const int SegmentsAtStart = 32;
+
+    private readonly NetDevice _device;
+    private readonly NetQueueStatistics _statistics;
+    private readonly bool _isMerging;
+    private readonly bool _reportsHash;
+    private readonly int _headerBytes;
+    private readonly byte[] _head = new byte[HeadBytes];
+
+    /// <summary>Buffers gathered for one frame.</summary>
+    private readonly NetBufferStock _stock = new();
+
+    /// <summary>The part of the frame at hand that was not copied to the head; grows to the longest chain.</summary>
+    private Segment[] _rest = new Segment[SegmentsAtStart];
+
+    /// <summary>Made when first needed.</summary>
+    private NetSegmenter? _segmenter;
+
+    private INetReceiver? _receiver;
+
+    /// <summary>Whether a frame waits for a buffer, so that a kick is wanted.</summary>
+    private bool _isStarved;
+
+    /// <summary>Makes the data plane of a queue.</summary>
+    /// <param name="device">The device, whose features are negotiated.</param>
+    /// <param name="statistics">Where the queue counts.</param>
+    public NetReceiveQueueHandler(NetDevice device, NetQueueStatistics statistics)
+    {
+        _device = device;
+        _statistics = statistics;
+        _isMerging = device.HasFeature(NetFeatures.MergeReceiveBuffers);
+        _reportsHash = device.HasFeature(NetFeatures.HashReport);
+        _headerBytes = device.HeaderBytes;
+    }
+
+    /// <inheritdoc/>
+    protected override bool WantsChains => _isStarved;
+
+    /// <inheritdoc/>
+    public int LoopIndex => _device.LoopOf(QueueIndex);
+
+    /// <inheritdoc/>
+    public void Wake() => Loop.Activate(this);
+
+    /// <inheritdoc/>
+    public NetDelivery Deliver(in NetFrame frame)
+    {
+        NetReceiveState state = _device.State;
+        if (IsStopping || !state.IsLinkUp || frame.LengthBytes is < NetFrame.EthernetBytes or > NetFrame.LengthMax)
+        {
+            _statistics.AddFiltered();
+            return NetDelivery.Dropped;
+        }
+
+        return state.NeedsHead ? Examine(in frame, state) : Accept(in frame, default, state);
+    }
+
+    /// <inheritdoc/>
+    protected override void OnStarting()
+    {
+        // Where the port has fewer ways in than there are pairs, all frames come in on pair 0 and are dealt out from there.
+        int pair = NetDevice.PairOf(QueueIndex);
+        _receiver = pair < _device.Port.Traits.PairsMax ? _device.Port.OpenReceiver(pair, this) : null;
+    }
+
+    /// <inheritdoc/>
+    protected override void OnStopping() => GiveBackStock();
+
+    /// <inheritdoc/>
+    protected override bool TakeChains()
+    {
+        Queue.SuppressKicks();
+        _isStarved = false;
+        return _receiver is not null
+            && NetDevice.PairOf(QueueIndex) < _device.State.PairsUsed
+            && _receiver.Receive(ChainsPerTurnMax) > 0;
+    }
+
+    /// <inheritdoc/>
+    protected override void Handle(in DescriptorChain chain) => Complete(chain.Head, writtenBytes: 0);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _receiver?.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    /// <summary>Decides by the first bytes whether the driver wants a frame, and which queue gets it.</summary>
+    private NetDelivery Examine(in NetFrame original, NetReceiveState state)
+    {
+        if (_rest.Length < original.Rest.Length)
+        {
+            Array.Resize(ref _rest, original.Rest.Length);
+        }
+
+        NetFrame frame = original.WithHead(_head, _rest);
+        if (state.Filter is not null && !state.Filter.Accepts(frame.Head))
+        {
+            _statistics.AddFiltered();
+            return NetDelivery.Dropped;
+        }
+
+        NetHash hash = state.Hasher?.Compute(frame.Head, NetLayout.Of(frame.Head)) ?? default;
+        NetReceiveQueueHandler? target = this;
+        if (state.Scaling is not null)
+        {
+            target = _device.ReceiverOf(state.Scaling.Choose(hash));
+        }
+        else if (state.SteersByFlow)
+        {
+            int pair = _device.Flows.Find(frame.Head);
+            target = (pair < state.PairsUsed ? _device.ReceiverOf(pair) : null) ?? this;
+        }
+
+        if (target is null || target.IsStopping)
+        {
+            _statistics.AddFiltered();
+            return NetDelivery.Dropped;
+        }
+
+        NetDelivery delivery = target.Accept(in frame, hash, state);
+        // This queue asks for the frame again, so it is this one that has to be awake when the other has room.
+        return delivery == NetDelivery.Full && !ReferenceEquals(target, this) ? NetDelivery.Dropped : delivery;
+    }
+
+    /// <summary>Does what the driver cannot do, and places the frame.</summary>
+    private NetDelivery Accept(in NetFrame frame, NetHash hash, NetReceiveState state)
+    {
+        NetHeader header = frame.Header;
+        if (!header.IsPlain && !NetHeaderCheck.IsTaken(header, state.Offloads, ipVersion: 0))
+        {
+            if (header.IsChecksumPartial || header.Segmentation != NetSegmentation.None)
+            {
+                return Resolve(in frame, hash, state);
+            }
+
+            header = default;
+        }
+
+        return Place(frame.WithHeader(header), hash, state);
+    }
+
+    /// <summary>Completes the checksum, or cuts the frame into segments.</summary>
+    private NetDelivery Resolve(in NetFrame frame, NetHash hash, NetReceiveState state)
+    {
+        _segmenter ??= new();
+        if (!_segmenter.TryBegin(in frame))
+        {
+            _statistics.AddError();
+            return NetDelivery.Dropped;
+        }
+
+        int placed = 0;
+        while (_segmenter.TryNext(out ReadOnlySpan<byte> segment))
+        {
+            NetDelivery delivery = Place(new(default, segment, [], segment.Length), hash, state);
+            if (delivery == NetDelivery.Full)
+            {
+                // Once a part was delivered the whole cannot be tried again: the rest is lost, as in any network.
+                return placed == 0 ? NetDelivery.Full : NetDelivery.Delivered;
+            }
+
+            placed++;
+        }
+
+        return NetDelivery.Delivered;
+    }
+
+    private NetDelivery Place(in NetFrame frame, NetHash hash, NetReceiveState state)
+    {
+        if (
+            state.FrameBytesMax != 0
+            && frame.Header.Segmentation == NetSegmentation.None
+            && frame.LengthBytes > state.FrameBytesMax
+        )
+        {
+            _statistics.AddError();
+            return NetDelivery.Dropped;
+        }
+
+        uint needed = (uint)(_headerBytes + frame.LengthBytes);
+        if (_stock.Count > 0)
+        {
+            return PlaceInSeveral(in frame, hash, needed);
+        }
+
+        while (Queue.TryPop(out DescriptorChain chain))
+        {
+            if (chain.WritableBytes >= needed)
+            {
+                ChainWriter writer = chain.Writer;
+                WriteHeader(ref writer, frame.Header, hash, bufferCount: 1);
+                Copy(ref writer, in frame);
+                Complete(chain.Head, needed);
+                _statistics.AddPacket(frame.LengthBytes);
+                return NetDelivery.Delivered;
+            }
+
+            if (_isMerging && chain.WritableBytes >= (uint)_headerBytes && _stock.TryAdd(in chain))
+            {
+                return PlaceInSeveral(in frame, hash, needed);
+            }
+
+            // A buffer that cannot hold what it must hold is given back, and the frame with it: else it would wait for ever.
+            Complete(chain.Head, writtenBytes: 0);
+            _statistics.AddError();
+            return NetDelivery.Dropped;
+        }
+
+        return Starve();
+    }
+
+    /// <summary>Gathers as many buffers as the frame needs, and spreads it over them.</summary>
+    private NetDelivery PlaceInSeveral(in NetFrame frame, NetHash hash, uint needed)
+    {
+        while (_stock.Bytes < needed)
+        {
+            if (_stock.Count == Queue.Size)
+            {
+                return RefuseStock();
+            }
+
+            if (!Queue.TryPop(out DescriptorChain chain))
+            {
+                return Starve();
+            }
+
+            if (chain.WritableBytes == 0)
+            {
+                Complete(chain.Head, writtenBytes: 0);
+                continue;
+            }
+
+            if (!_stock.TryAdd(in chain))
+            {
+                Complete(chain.Head, writtenBytes: 0);
+                return RefuseStock();
+            }
+        }
+
+        int count = _stock.CountFor(needed);
+        NetStockWriter writer = new(_stock);
+        WriteHeader(ref writer, frame.Header, hash, (ushort)count);
+        Copy(ref writer, in frame);
+        uint left = needed;
+        for (int index = 0; index < count; index++)
+        {
+            uint part = Math.Min(left, _stock.BytesOf(index));
+            Complete(_stock.HeadOf(index), part);
+            left -= part;
+        }
+
+        _stock.RemoveFirst(count);
+        _statistics.AddPacket(frame.LengthBytes);
+        return NetDelivery.Delivered;
+    }
+
+    /// <summary>All the buffers of the ring are not enough, or consist of too many pieces: the driver gets them back empty.</summary>
+    private NetDelivery RefuseStock()
+    {
+        GiveBackStock();
+        _statistics.AddError();
+        return NetDelivery.Dropped;
+    }
+
+    private void GiveBackStock()
+    {
+        for (int index = 0; index < _stock.Count; index++)
+        {
+            Complete(_stock.HeadOf(index), writtenBytes: 0);
+        }
+
+        _stock.Clear();
+    }
+
+    private NetDelivery Starve()
+    {
+        _isStarved = true;
+        _statistics.AddNoBuffer();
+        return NetDelivery.Full;
+    }
+
+    private static void Copy(ref ChainWriter writer, in NetFrame frame)
+    {
+        writer.TryCopyFrom(frame.Head);
+        foreach (Segment segment in frame.Rest)
+        {
+            writer.TryCopyFrom(segment.Bytes);
+        }
+    }
+
+    private static void Copy(ref NetStockWriter writer, in NetFrame frame)
+    {
+        writer.Write(frame.Head);
+        foreach (Segment segment in frame.Rest)
+        {
+            writer.Write(segment.Bytes);
+        }
+    }
+
+    private void WriteHeader(ref ChainWriter writer, NetHeader header, NetHash hash, ushort bufferCount)
+    {
+        writer.TryWrite(header with { BufferCount = bufferCount });
+        if (_reportsHash)
+        {
+            writer.TryWrite(new NetHashHeader(hash.Value, hash.Report));
+        }
+    }
+
+    private void WriteHeader(ref NetStockWriter writer, NetHeader header, NetHash hash, ushort bufferCount)
+    {
+        writer.Write(header with { BufferCount = bufferCount });
+        if (_reportsHash)
+        {
+            writer.Write(new NetHashHeader(hash.Value, hash.Report));
+        }
+    }
+}

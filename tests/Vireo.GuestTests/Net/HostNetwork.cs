@@ -1,0 +1,95 @@
+using System.Security.Cryptography;
+using Vireo.GuestTests.Rig;
+
+namespace Vireo.GuestTests.Net;
+
+/// <summary>A network namespace with a <c>vireo net</c> in it that made a tap there, and a web server behind the tap.</summary>
+/// <remarks>Nothing of it is seen by the host's own network, and it goes with the process.</remarks>
+public sealed class HostNetwork
+{
+    public const string Address4 = "10.9.0.1";
+    public const string Address6 = "fd09::1";
+
+    private const string Interface = "vtap0";
+    private readonly Func<string, string[], string> _run;
+    private readonly Func<string, string[], ChildProcess> _start;
+    private readonly string _www;
+
+    private HostNetwork(
+        ChildProcess vireo,
+        Func<string, string[], string> run,
+        Func<string, string[], ChildProcess> start,
+        string www
+    )
+    {
+        Vireo = vireo;
+        _run = run;
+        _start = start;
+        _www = www;
+    }
+
+    /// <summary>The process; it was started in the namespace.</summary>
+    public ChildProcess Vireo { get; }
+
+    /// <summary>The arguments by which <c>unshare</c> starts a program in a namespace of its own.</summary>
+    public static string[] OwnNamespace => ["--user", "--map-root-user", "--net", "--"];
+
+    /// <summary>Starts it.</summary>
+    /// <param name="run">Runs a program to its good end.</param>
+    /// <param name="start">Starts a program.</param>
+    /// <param name="www">A folder for the server's files; made here.</param>
+    /// <param name="arguments">What <c>vireo net</c> is told beside the tap.</param>
+    public static HostNetwork Start(
+        Func<string, string[], string> run,
+        Func<string, string[], ChildProcess> start,
+        string www,
+        params string[] arguments
+    )
+    {
+        Directory.CreateDirectory(www);
+        ChildProcess vireo = start(
+            "unshare",
+            [.. OwnNamespace, Repository.VireoProgram, "net", "--tap", Interface, .. arguments]
+        );
+        vireo.WaitForOutput("ready", RigTimeouts.Program);
+        HostNetwork network = new(vireo, run, start, www);
+        string ip = GuestArtifacts.Program("nettools", "ip");
+        network.Run(ip, "address", "add", $"{Address4}/24", "dev", Interface);
+        network.Run(ip, "address", "add", $"{Address6}/64", "dev", Interface, "nodad");
+        network.StartInside(
+            GuestArtifacts.Program("nettools", "busybox"),
+            "httpd",
+            "-f",
+            "-v",
+            "-p",
+            "[::]:80",
+            "-h",
+            www
+        );
+        return network;
+    }
+
+    /// <summary>Runs a program in the namespace to its good end, and gives its output.</summary>
+    public string Run(string program, params string[] arguments) => _run("nsenter", [.. Enter, program, .. arguments]);
+
+    /// <summary>Starts a program in the namespace.</summary>
+    public ChildProcess StartInside(string program, params string[] arguments) =>
+        _start("nsenter", [.. Enter, program, .. arguments]);
+
+    /// <summary>Puts a file of random bytes where the server finds it.</summary>
+    /// <returns>Its MD5 sum.</returns>
+    public string Publish(string name, int lengthBytes)
+    {
+        byte[] bytes = RandomNumberGenerator.GetBytes(lengthBytes);
+        File.WriteAllBytes(Path.Combine(_www, name), bytes);
+        return SumOf(bytes);
+    }
+
+    /// <summary>The MD5 sum, as md5sum prints it.</summary>
+    public static string SumOf(byte[] bytes) =>
+#pragma warning disable CA5351 // It finds errors, not attackers, and is cheap for an emulated guest.
+        Convert.ToHexStringLower(MD5.HashData(bytes));
+#pragma warning restore CA5351
+
+    private string[] Enter => ["--target", $"{Vireo.Id}", "--user", "--net", "--preserve-credentials", "--"];
+}
