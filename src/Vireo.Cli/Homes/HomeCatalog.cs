@@ -9,7 +9,7 @@ internal static class HomeCatalog
     public static IReadOnlyList<HomeChoice> AddAllTo(Command command)
     {
         SocketOptions socket = new();
-        IReadOnlyList<HomeChoice> homes = [new VhostUserChoice(socket), new VfioUserChoice(socket)];
+        IReadOnlyList<HomeChoice> homes = [new VhostUserChoice(socket), new VfioUserChoice(socket), new VduseChoice()];
         foreach (HomeChoice home in homes)
         {
             home.AddTo(command);

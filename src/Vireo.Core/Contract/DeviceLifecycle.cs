@@ -55,11 +55,17 @@ public sealed class DeviceLifecycle
     /// with are left out.
     /// </param>
     /// <param name="requiredFeatures">What a driver must accept, such as VERSION_1; among those offered.</param>
-    public DeviceLifecycle(VirtioDevice device, FeatureSet additionalFeatures, FeatureSet requiredFeatures = default)
+    /// <param name="withheldFeatures">What the home cannot offer, although the device could.</param>
+    public DeviceLifecycle(
+        VirtioDevice device,
+        FeatureSet additionalFeatures,
+        FeatureSet requiredFeatures = default,
+        FeatureSet withheldFeatures = default
+    )
     {
         _device = device;
         FeatureSet impossible = CoreFeature.Rings.Without(device.RingFeatures);
-        _offered = device.OfferedFeatures | additionalFeatures.Without(impossible);
+        _offered = (device.OfferedFeatures | additionalFeatures.Without(impossible)).Without(withheldFeatures);
         _required = requiredFeatures;
         _setups = new QueueSetup?[device.Queues.Count];
         _isRunning = new bool[device.Queues.Count];

@@ -22,6 +22,12 @@ public abstract class VirtioDevice : IDisposable
     /// <remarks>Emulated devices run on this library's rings and take all; a proxy takes what its back-end offers.</remarks>
     public virtual FeatureSet RingFeatures => CoreFeature.Rings;
 
+    /// <summary>
+    /// Those of <see cref="OfferedFeatures"/> that need a driver which can write the configuration space; a home where it cannot
+    /// offers none of them.
+    /// </summary>
+    public virtual FeatureSet WritableConfigFeatures => FeatureSet.Empty;
+
     /// <summary>The queues, in the order of their indices.</summary>
     public abstract IReadOnlyList<QueueTraits> Queues { get; }
 

@@ -89,6 +89,9 @@ public sealed class BlockDevice : EmulatedDevice
     }
 
     /// <inheritdoc/>
+    public override FeatureSet WritableConfigFeatures => FeatureSet.Of(BlockFeatures.ConfigWriteback);
+
+    /// <inheritdoc/>
     public override int ConfigLengthBytes => Wire.SizeOf<BlockConfig>();
 
     /// <summary>The disk.</summary>

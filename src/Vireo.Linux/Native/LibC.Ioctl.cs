@@ -23,4 +23,8 @@ internal static partial class LibC
 
     [LibraryImport(Library, SetLastError = true)]
     internal static unsafe partial int ioctl(SafeFileHandle fd, nuint request, void* argp);
+
+    /// <summary>For the few commands that answer with a new descriptor.</summary>
+    [LibraryImport(Library, SetLastError = true, EntryPoint = "ioctl")]
+    internal static unsafe partial SafeFileHandle ioctl_descriptor(SafeFileHandle fd, nuint request, void* argp);
 }

@@ -31,6 +31,7 @@ public sealed class WireStructureTests
         ["Vireo.Devices.Block.BlockZonedConfig"] = "came with Linux 6.3",
         ["Vireo.Devices.Net.NetHashHeader"] = "the end of struct virtio_net_hdr_v1_hash alone",
         ["Vireo.Devices.Net.NetCoalescing+Parameters"] = "the header has one structure for each direction",
+        ["Vireo.Homes.Vduse.VduseStateHeader"] = "a file of our own",
     };
 
     [Fact]
