@@ -1,0 +1,201 @@
+using Vireo.Core.Contract;
+using Vireo.Core.Memory;
+using Vireo.Core.Queues;
+using Vireo.Core.Spec;
+using Vireo.Linux;
+using Vireo.Linux.Vhost;
+
+namespace Vireo.Homes.Vhost.Kernel;
+
+/// <summary>A device whose queues the kernel runs itself (vhost): <c>/dev/vhost-net</c>, <c>/dev/vhost-vsock</c>.</summary>
+/// <remarks>
+/// To a home, or to a driver, a device like any other; kicks and calls go between driver and kernel directly. Memory must be mapped in
+/// this process, kicks and calls event descriptors. Rings are split ones.
+/// </remarks>
+public sealed class VhostKernelProxy : VirtioDevice
+{
+    private readonly IVhostKernelDevice _door;
+    private readonly VhostKernelDescription _description;
+    private readonly QueueSetup?[] _running;
+    private readonly FeatureSet _known;
+    private GuestMemory? _memory;
+    private bool _isMemoryTold;
+    private bool _isAccepted;
+
+    internal VhostKernelProxy(IVhostKernelDevice door, VhostKernelDescription description)
+    {
+        _door = door;
+        _description = description;
+        _known = new(door.ReadFeatures());
+        RingFeatures = VhostFeatures.OfRings(_known);
+        OfferedFeatures = VhostFeatures.OfDevice(_known) | description.Features;
+        _running = new QueueSetup?[description.Queues.Count];
+    }
+
+    /// <inheritdoc/>
+    public override DeviceType Type => _description.Type;
+
+    /// <inheritdoc/>
+    public override FeatureSet OfferedFeatures { get; }
+
+    /// <inheritdoc/>
+    public override FeatureSet RingFeatures { get; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<QueueTraits> Queues => _description.Queues;
+
+    /// <inheritdoc/>
+    public override int ConfigLengthBytes => _description.Config.Length;
+
+    /// <summary>Opens a device.</summary>
+    /// <param name="path">Its node, such as <c>/dev/vhost-net</c>.</param>
+    /// <param name="description">What the kernel does not say.</param>
+    /// <exception cref="LinuxException">ENOENT: the module is not loaded; EACCES: not allowed.</exception>
+    public static VhostKernelProxy Open(string path, VhostKernelDescription description)
+    {
+        ArgumentNullException.ThrowIfNull(description);
+        var door = VhostKernelDevice.Open(path);
+        try
+        {
+            return new(door, description);
+        }
+        catch
+        {
+            door.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void ReadConfig(int offset, Span<byte> destination)
+    {
+        destination.Clear();
+        ReadOnlySpan<byte> space = _description.Config.Span;
+        if ((uint)offset < (uint)space.Length)
+        {
+            ReadOnlySpan<byte> rest = space[offset..];
+            rest[..Math.Min(rest.Length, destination.Length)].CopyTo(destination);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Attach(IDeviceHost host, GuestMemory memory)
+    {
+        _memory = memory;
+        _isMemoryTold = false;
+    }
+
+    /// <inheritdoc/>
+    public override void Accept(FeatureSet features)
+    {
+        Ask(() => _door.AcceptFeatures((features & _known).Low));
+        _isAccepted = true;
+    }
+
+    /// <inheritdoc/>
+    public override void StartQueue(in QueueSetup setup)
+    {
+        if ((uint)setup.Index >= (uint)_running.Length || _running[setup.Index] is not null)
+        {
+            throw new DeviceException($"queue {setup.Index} runs already, or is not one of {_running.Length} queues");
+        }
+
+        if (_memory is null || !_isAccepted)
+        {
+            throw new DeviceException($"queue {setup.Index} cannot run before memory and features are known");
+        }
+
+        if (setup.Index < _description.Rings.Count)
+        {
+            QueueSetup copy = setup;
+            Ask(() => Run(copy));
+        }
+
+        _running[setup.Index] = setup;
+    }
+
+    /// <inheritdoc/>
+    public override QueueState? StopQueue(int index)
+    {
+        if ((uint)index >= (uint)_running.Length || _running[index] is not { } setup)
+        {
+            return null;
+        }
+
+        _running[index] = null;
+        if (index >= _description.Rings.Count)
+        {
+            return setup.State;
+        }
+
+        uint position = 0;
+        Ask(() =>
+        {
+            _description.Rings.Stop(_door, index);
+            position = _door.ReadPosition(index);
+        });
+        return VhostPosition.OfDrainedSplit(_memory!, setup.Areas) with
+        {
+            AvailableIndex = (ushort)(position & ushort.MaxValue),
+        };
+    }
+
+    /// <inheritdoc/>
+    public override void Reset()
+    {
+        for (int index = 0; index < _running.Length; index++)
+        {
+            StopQueue(index);
+        }
+
+        _isAccepted = false;
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _door.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private static void Ask(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (LinuxException exception)
+        {
+            throw new DeviceException($"the kernel's vhost refuses: {exception.Message}", exception);
+        }
+    }
+
+    private void Run(QueueSetup setup)
+    {
+        if (!_isMemoryTold)
+        {
+            _door.SetMemory(VhostMemory.RegionsOf(_memory!));
+            _isMemoryTold = true;
+        }
+
+        ushort size = setup.Areas.Size;
+        VhostRing ring = new(
+            size,
+            AddressOf(setup.Areas.Descriptors, SplitRing.DescriptorBytes(size), "descriptor area"),
+            AddressOf(setup.Areas.Driver, SplitRing.AvailableBytes(size), "driver area"),
+            AddressOf(setup.Areas.Device, SplitRing.UsedBytes(size), "device area"),
+            setup.State.AvailableIndex
+        );
+        _door.SetRing(setup.Index, in ring);
+        _door.SetKick(setup.Index, VhostSignals.DescriptorOf(setup.Kick, "kick", setup.Index));
+        _door.SetCall(setup.Index, VhostSignals.DescriptorOf(setup.Call, "call", setup.Index));
+        _description.Rings.Start(_door, setup.Index);
+    }
+
+    private ulong AddressOf(GuestAddress address, int lengthBytes, string area) =>
+        VhostMemory.HostAddressOf(_memory!, address, lengthBytes, area);
+}

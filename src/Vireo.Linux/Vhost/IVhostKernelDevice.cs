@@ -1,0 +1,25 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Vireo.Linux.Vhost;
+
+/// <summary>A device whose queues the kernel itself runs. Addresses of rings are this process'.</summary>
+/// <remarks>As for <see cref="IVhostDevice"/>. Which of the last three a device takes is the device's affair.</remarks>
+public interface IVhostKernelDevice : IVhostDevice
+{
+    /// <summary>Tells where the driver's memory is; replaces what was told before.</summary>
+    /// <param name="regions">All regions.</param>
+    void SetMemory(ReadOnlySpan<VhostRegion> regions);
+
+    /// <summary>Runs a ring of a network card on a tap, or stops it.</summary>
+    /// <param name="index">Which ring.</param>
+    /// <param name="tap">A queue of the tap; stays the caller's. Null stops the ring, after what is in flight.</param>
+    void SetNetBackend(int index, SafeFileHandle? tap);
+
+    /// <summary>Sets the address of a vsock device's guest.</summary>
+    /// <param name="contextId">The address, from 3.</param>
+    void SetContextId(ulong contextId);
+
+    /// <summary>Runs all rings of a vsock device, or stops them.</summary>
+    /// <param name="isRunning">Whether they are to run.</param>
+    void SetSocketsRunning(bool isRunning);
+}

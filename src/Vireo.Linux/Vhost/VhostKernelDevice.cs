@@ -1,0 +1,59 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using Vireo.Linux.Native;
+
+namespace Vireo.Linux.Vhost;
+
+/// <summary>A device whose queues the kernel itself runs: <c>/dev/vhost-net</c>, <c>/dev/vhost-vsock</c>.</summary>
+public sealed class VhostKernelDevice : VhostDevice, IVhostKernelDevice
+{
+    private VhostKernelDevice(string path)
+        : base(path) { }
+
+    /// <summary>Opens a device.</summary>
+    /// <param name="path">Its node.</param>
+    /// <exception cref="LinuxException">ENOENT: the module is not loaded; EACCES: not allowed.</exception>
+    public static VhostKernelDevice Open(string path) => new(path);
+
+    /// <inheritdoc/>
+    // SAFETY: the kernel reads the structures, whose layouts the Abi tests prove, and checks the addresses in them.
+    public unsafe void SetMemory(ReadOnlySpan<VhostRegion> regions)
+    {
+        byte[] message = new byte[sizeof(vhost_memory) + regions.Length * sizeof(vhost_memory_region)];
+        MemoryMarshal.Write(message, new vhost_memory { nregions = (uint)regions.Length });
+        Span<vhost_memory_region> table = MemoryMarshal.Cast<byte, vhost_memory_region>(
+            message.AsSpan(sizeof(vhost_memory))
+        );
+        for (int index = 0; index < regions.Length; index++)
+        {
+            table[index] = new()
+            {
+                guest_phys_addr = regions[index].Address,
+                memory_size = regions[index].LengthBytes,
+                userspace_addr = (ulong)regions[index].HostAddress,
+            };
+        }
+
+        fixed (byte* bytes = message)
+        {
+            Call(LibC.VHOST_SET_MEM_TABLE, bytes, nameof(LibC.VHOST_SET_MEM_TABLE));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void SetNetBackend(int index, SafeFileHandle? tap) =>
+        SetFile(LibC.VHOST_NET_SET_BACKEND, index, tap, nameof(LibC.VHOST_NET_SET_BACKEND));
+
+    /// <inheritdoc/>
+    // SAFETY: the kernel reads a local number.
+    public unsafe void SetContextId(ulong contextId) =>
+        Call(LibC.VHOST_VSOCK_SET_GUEST_CID, &contextId, nameof(LibC.VHOST_VSOCK_SET_GUEST_CID));
+
+    /// <inheritdoc/>
+    // SAFETY: the kernel reads a local number.
+    public unsafe void SetSocketsRunning(bool isRunning)
+    {
+        int value = isRunning ? 1 : 0;
+        Call(LibC.VHOST_VSOCK_SET_RUNNING, &value, nameof(LibC.VHOST_VSOCK_SET_RUNNING));
+    }
+}
