@@ -75,6 +75,9 @@ internal static class CommandLine
         root.Add(InspectCommand.Create(context));
         root.Add(RecordCommand.Create(context));
         root.Add(ReplayCommand.Create(context));
+        root.Add(ProxyCommand.Create(context));
+        root.Add(VdpaCommand.Create(context));
+        root.Add(WhereCommand.Create(context));
         root.Add(DescribeCommand.Create(context));
         root.Add(CompletionCommand.Create(context));
         foreach (Option option in root.Options)
