@@ -10,8 +10,8 @@ namespace Vireo.Cli.Commands;
 internal static class VdpaCommand
 {
     private const string Examples = """
-          Serve a disk, put it on the bus, look, and take it off again:
-            vireo block disk.raw --vduse disk0 &
+          Serve a disk; then, elsewhere, put it on the bus, look, and take it off again:
+            vireo block disk.raw --vduse disk0
             vireo vdpa add disk0
             vireo vdpa show
             vireo vdpa del disk0

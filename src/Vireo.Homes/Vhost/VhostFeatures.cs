@@ -10,11 +10,10 @@ internal static class VhostFeatures
 
     /// <summary>
     /// Ring features that concern the rings alone, so that passing them on is enough. Not packed rings: those do not show
-    /// where they stand, and where the kernel says it, the device may have gone on in between.
+    /// where they stand, and where the kernel says it, the device may have gone on in between; nor
+    /// bits of the legacy interface, which mean something else to the kernel.
     /// </summary>
     private static readonly FeatureSet Rings = FeatureSet.Of(
-        CoreFeature.NotifyOnEmpty,
-        CoreFeature.AnyLayout,
         CoreFeature.IndirectDescriptors,
         CoreFeature.EventIndex,
         CoreFeature.Version1,

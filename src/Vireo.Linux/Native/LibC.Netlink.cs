@@ -22,7 +22,8 @@ internal static partial class LibC
     internal const ushort NLMSG_ERROR = 2;
     internal const ushort NLMSG_DONE = 3;
     internal const ushort NLMSGERR_ATTR_MSG = 1;
-    internal const ushort NLA_TYPE_MASK = 0x3fff;
+    internal const ushort NLA_F_NESTED = 0x8000;
+    internal const ushort NLA_F_NET_BYTEORDER = 0x4000;
 
     internal const ushort GENL_ID_CTRL = 16;
     internal const byte CTRL_CMD_GETFAMILY = 3;

@@ -14,6 +14,9 @@ public sealed class NetlinkAttributes
     /// <summary>Size of <c>struct nlattr</c>.</summary>
     private const int HeaderBytes = 4;
 
+    /// <summary>What stands beside the number of an attribute.</summary>
+    private const int Flags = LibC.NLA_F_NESTED | LibC.NLA_F_NET_BYTEORDER;
+
     private readonly byte[] _bytes;
 
     internal NetlinkAttributes(ReadOnlySpan<byte> bytes) => _bytes = bytes.ToArray();
@@ -33,7 +36,7 @@ public sealed class NetlinkAttributes
                 break;
             }
 
-            if ((attribute.nla_type & LibC.NLA_TYPE_MASK) == type)
+            if ((attribute.nla_type & ~Flags) == type)
             {
                 value = rest[HeaderBytes..attribute.nla_len];
                 return true;
