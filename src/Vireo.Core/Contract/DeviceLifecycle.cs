@@ -231,17 +231,12 @@ public sealed class DeviceLifecycle
     /// <summary>Stops a queue, and says where it stands.</summary>
     /// <param name="index">Which queue.</param>
     /// <returns>Where it stands; null when it did not run.</returns>
-    public QueueState? StopQueue(int index)
-    {
-        if (!IsRunning(index))
-        {
-            return null;
-        }
+    public QueueState? StopQueue(int index) => TryForget(index) ? _device.StopQueue(index) : null;
 
-        _isRunning[index] = false;
-        _setups[index] = null;
-        return _device.StopQueue(index);
-    }
+    /// <summary>Stops a queue without waiting for requests that nobody works on; see <see cref="VirtioDevice.SuspendQueue"/>.</summary>
+    /// <param name="index">Which queue.</param>
+    /// <returns>Where it stands; null when it did not run.</returns>
+    public QueueState? SuspendQueue(int index) => TryForget(index) ? _device.SuspendQueue(index) : null;
 
     /// <summary>Lets a queue run as soon as it may: now, or when the driver says DRIVER_OK, or when the device is let go.</summary>
     /// <param name="setup">The resources; the index is one of the device's queues. A queue that is enabled already stays as it is.</param>
@@ -442,5 +437,19 @@ public sealed class DeviceLifecycle
     {
         _setups[index] = null;
         return state;
+    }
+
+    /// <summary>A queue runs no more.</summary>
+    /// <returns>Whether it did.</returns>
+    private bool TryForget(int index)
+    {
+        if (!IsRunning(index))
+        {
+            return false;
+        }
+
+        _isRunning[index] = false;
+        _setups[index] = null;
+        return true;
     }
 }

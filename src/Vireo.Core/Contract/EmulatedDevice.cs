@@ -105,6 +105,17 @@ public abstract class EmulatedDevice : VirtioDevice
     }
 
     /// <inheritdoc/>
+    public sealed override QueueState? SuspendQueue(int index)
+    {
+        if ((uint)index < (uint)_running.Length && _running[index] is { } handler)
+        {
+            handler.MayAbandon = true;
+        }
+
+        return StopQueue(index);
+    }
+
+    /// <inheritdoc/>
     public override void Reset()
     {
         for (int index = 0; index < _running.Length; index++)

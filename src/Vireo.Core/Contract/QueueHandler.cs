@@ -76,8 +76,16 @@ public abstract class QueueHandler : IDisposable
     public void BeginStop()
     {
         IsStopping = true;
+        if (MayAbandon && Queue.CanAbandon)
+        {
+            OnSuspending();
+        }
+
         OnStopping();
     }
+
+    /// <summary>Whether chains that nobody works on may be left to a successor when the queue stops. Set before the stop.</summary>
+    internal bool MayAbandon { get; set; }
 
     /// <summary>Releases what the handler holds; called after its queue has stopped.</summary>
     public void Dispose()
@@ -123,6 +131,16 @@ public abstract class QueueHandler : IDisposable
 
     /// <summary>The queue is about to stop: give back chains that wait for something that may never come.</summary>
     protected virtual void OnStopping() { }
+
+    /// <summary>
+    /// The queue is about to stop, and whoever asked for it does not wait: <see cref="Abandon"/> the chains that nobody works on. The others
+    /// are completed as ever.
+    /// </summary>
+    protected virtual void OnSuspending() { }
+
+    /// <summary>Leaves a chain to whoever starts the queue next, with the record of chains in flight. Only in <see cref="OnSuspending"/>.</summary>
+    /// <param name="head">The chain's head; nothing may write to its buffers any more.</param>
+    protected void Abandon(ushort head) => Queue.Abandon(head);
 
     /// <summary>Gives a chain back to the driver; published at the end of this turn or at the next.</summary>
     /// <param name="head">The chain's head.</param>

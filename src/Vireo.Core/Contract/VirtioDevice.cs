@@ -68,6 +68,15 @@ public abstract class VirtioDevice : IDisposable
     /// <returns>Where the queue stands; null when it did not run.</returns>
     public abstract QueueState? StopQueue(int index);
 
+    /// <summary>
+    /// Stops a queue without waiting for requests that nobody works on: they stay in the record of requests in flight
+    /// (<see cref="QueueSetup.Inflight"/>), and whoever starts the queue next with that record does them.
+    /// </summary>
+    /// <remarks>A device that cannot tell such requests from others, or has no record, stops as <see cref="StopQueue"/> does.</remarks>
+    /// <param name="index">Which queue.</param>
+    /// <returns>Where it stands; null when it did not run.</returns>
+    public virtual QueueState? SuspendQueue(int index) => StopQueue(index);
+
     /// <summary>Stops all queues and forgets what was negotiated (VIRTIO 1.4 §2.4).</summary>
     public abstract void Reset();
 

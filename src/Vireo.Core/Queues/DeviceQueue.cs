@@ -211,6 +211,22 @@ public abstract class DeviceQueue
         }
     }
 
+    /// <summary>Whether a chain can be left to a successor: it is recorded as in flight, and none of the others waits for it.</summary>
+    public bool CanAbandon => _inflight is not null && _order is null;
+
+    /// <summary>Leaves a chain to a successor, which finds it in the record of chains in flight. The queue is being stopped.</summary>
+    /// <param name="head">The chain's head; must be in flight, and nothing may write to its buffers any more.</param>
+    public void Abandon(ushort head)
+    {
+        Invariant.That(CanAbandon);
+        Invariant.That(head < _chains.Length);
+        ref Chain chain = ref _chains[head];
+        Invariant.That(chain.Stage == ChainStage.Held);
+        InFlight--;
+        _dirty?.Mark(head);
+        chain.Stage = ChainStage.Free;
+    }
+
     /// <summary>Makes all completions visible to the driver.</summary>
     /// <returns>True when the driver asked to be called for them.</returns>
     public bool Publish()

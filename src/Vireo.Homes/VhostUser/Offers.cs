@@ -35,7 +35,9 @@ internal static class Offers
                 ProtocolFeature.InBandNotifications,
                 ProtocolFeature.ConfigureMemorySlots,
                 ProtocolFeature.Status,
-                ProtocolFeature.GuestAddresses
+                ProtocolFeature.GetRingBaseInflight,
+                ProtocolFeature.GuestAddresses,
+                ProtocolFeature.GetRingBaseSkipDrain
             )
             .WithIf(ProtocolFeature.PageFault, Userfault.IsAvailable)
             .WithIf(ProtocolFeature.Config, device.ConfigLengthBytes > 0)

@@ -156,6 +156,23 @@ internal sealed class RingSet : IDisposable
         return ring.Position;
     }
 
+    /// <summary>Stops a ring without waiting for requests that nobody works on; they are in the record of requests in flight.</summary>
+    /// <returns>Where it stands.</returns>
+    /// <exception cref="ProtocolException">There is no such record.</exception>
+    public uint Suspend(Ring ring)
+    {
+        if (_inflight?.RegionOf(ring.Index, IsPacked) is null)
+        {
+            throw new ProtocolException(
+                $"ring {ring.Index} cannot be stopped with requests in flight, because there is no record of them"
+            );
+        }
+
+        TakePosition(ring, _lifecycle.SuspendQueue(ring.Index));
+        ring.Stop();
+        return ring.Position;
+    }
+
     /// <summary>Enables or disables a ring.</summary>
     public void Enable(Ring ring, bool isEnabled)
     {
@@ -274,7 +291,12 @@ internal sealed class RingSet : IDisposable
 
     private void Halt(Ring ring)
     {
-        if (_lifecycle.StopQueue(ring.Index) is { } state)
+        TakePosition(ring, _lifecycle.StopQueue(ring.Index));
+    }
+
+    private void TakePosition(Ring ring, QueueState? stopped)
+    {
+        if (stopped is { } state)
         {
             ring.Position = RingPosition.Encode(state, IsPacked);
         }

@@ -29,6 +29,16 @@ internal static class RingMessages
             new(FrontEndRequest.SetRingCall, "SET_VRING_CALL", MessageForm.Number.With(0, 1), SetCall),
             new(FrontEndRequest.SetRingError, "SET_VRING_ERR", MessageForm.Number.With(0, 1), SetError),
             new(FrontEndRequest.SetRingEnable, "SET_VRING_ENABLE", MessageForm.Of<VringState>(), SetEnable),
+            new(
+                FrontEndRequest.GetRingBaseSkipDrain,
+                "GET_VRING_BASE_SKIP_DRAIN",
+                MessageForm.Of<VringState>(),
+                GetPositionAtOnce
+            )
+            {
+                Feature = ProtocolFeature.GetRingBaseSkipDrain,
+                HasReply = true,
+            },
             new(FrontEndRequest.RingKick, "VRING_KICK", MessageForm.Of<VringState>(), Kick)
             {
                 Feature = ProtocolFeature.InBandNotifications,
@@ -57,6 +67,13 @@ internal static class RingMessages
     {
         VringState state = message.Read<VringState>();
         state.Number = session.Rings.Stop(session.Rings[state.Index]);
+        session.Reply(Wire.Bytes(ref state));
+    }
+
+    private static void GetPositionAtOnce(VhostUserSession session, Message message)
+    {
+        VringState state = message.Read<VringState>();
+        state.Number = session.Rings.Suspend(session.Rings[state.Index]);
         session.Reply(Wire.Bytes(ref state));
     }
 

@@ -15,6 +15,8 @@ internal sealed class FrontEnd : IDisposable
     private const uint Reply = 4;
     private const uint NeedReply = 8;
     private const int HeaderBytes = 12;
+    private const ulong SkipDrainNeeds =
+        1ul << ProtocolFeature.InflightDescriptor | 1ul << ProtocolFeature.GetRingBaseInflight;
     private const ulong Special = 1ul << ProtocolFeature.GuestAddresses | 1ul << ProtocolFeature.InBandNotifications;
 
     private readonly UnixChannel _channel;
@@ -38,6 +40,8 @@ internal sealed class FrontEnd : IDisposable
     public void Negotiate(ulong without = 0, ulong with = 0)
     {
         without |= Special & ~with;
+        // Bit 23 cannot be had without those that it builds on.
+        without |= (without & SkipDrainNeeds) != 0 ? 1ul << ProtocolFeature.GetRingBaseSkipDrain : 0;
         Send(FrontEndRequest.SetOwner);
         OfferedFeatures = Ask(FrontEndRequest.GetFeatures);
         ProtocolFeatures = Ask(FrontEndRequest.GetProtocolFeatures) & ~without;

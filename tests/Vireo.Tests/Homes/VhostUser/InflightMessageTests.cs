@@ -161,6 +161,72 @@ public sealed class InflightMessageTests : IDisposable
         Assert.False(ring.Driver.TryTake(out _));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void StopWithoutWaiting_RequestsInFlight_AreDoneByTheNextProcessFromTheSavedState(bool isPacked)
+    {
+        int[] features = isPacked ? [CoreFeature.RingPacked] : [];
+        _frontEnd.Accept(features);
+        InflightDescription description = Get(_frontEnd, queueCount: 1, paddingBytes: 4);
+        using SafeFileHandle file = _frontEnd.AnswerDescriptors[0];
+        _ram.Share(_frontEnd);
+        using TestRing ring = _ram.Start(_frontEnd, 0, Size, features);
+        ring.Echo("done before");
+        _device.Hold();
+        ring.Add("first");
+        ring.Add("second");
+        ring.Kick.Signal();
+        Assert.True(SpinWait.SpinUntil(() => _device.HeldCount == 2, FrontEnd.Patience));
+
+        VringState stopped = _frontEnd.Ask(FrontEndRequest.GetRingBaseSkipDrain, new VringState());
+        ring.Add("third, which nobody took");
+
+        using HomeUnderTest successor = new(new ProbeDevice());
+        using FrontEnd next = successor.Negotiate();
+        next.Accept(features);
+        next.Send(FrontEndRequest.SetInflightDescriptor, description, file);
+        _ram.Share(next);
+        ring.Configure(next, stopped.Number);
+        ring.Start(next);
+
+        Assert.Equal("first", ring.Take());
+        Assert.Equal("second", ring.Take());
+        Assert.Equal("third, which nobody took", ring.Take());
+        ring.Echo("fourth");
+        Assert.False(ring.Driver.TryTake(out _));
+    }
+
+    [Fact]
+    public void StopWithoutWaiting_NothingInFlight_IsAStop()
+    {
+        _frontEnd.Accept();
+        Get(_frontEnd, queueCount: 1, paddingBytes: 0);
+        _ram.Share(_frontEnd);
+        using TestRing ring = _ram.Start(_frontEnd, 0, Size);
+        ring.Echo("one");
+
+        VringState stopped = _frontEnd.Ask(FrontEndRequest.GetRingBaseSkipDrain, new VringState());
+
+        Assert.Equal(1u, stopped.Number);
+        ring.Configure(_frontEnd, stopped.Number);
+        ring.Start(_frontEnd);
+        ring.Echo("two");
+    }
+
+    [Fact]
+    public void StopWithoutWaiting_NoRecord_EndsTheConnection()
+    {
+        _frontEnd.Accept();
+        _ram.Share(_frontEnd);
+        using TestRing ring = _ram.Start(_frontEnd, 0, Size);
+
+        _frontEnd.Send(FrontEndRequest.GetRingBaseSkipDrain, new VringState());
+
+        _frontEnd.ExpectClosed();
+        _home.ExpectLog("because there is no record of them");
+    }
+
     [Fact]
     public void Record_OfAQueueOfAnotherSize_IsBegunAnew()
     {

@@ -88,6 +88,15 @@ internal sealed class ProbeDevice(int queueCount = 2, ushort sizeMax = 256)
             }
         }
 
+        protected override void OnSuspending()
+        {
+            while (_held.TryDequeue(out (ushort Head, uint Written) request))
+            {
+                Interlocked.Decrement(ref device._heldCount);
+                Abandon(request.Head);
+            }
+        }
+
         protected override void Handle(in DescriptorChain chain)
         {
             ChainReader reader = chain.Reader;
