@@ -51,8 +51,9 @@ public sealed class ProtocolFuzzTests(ITestOutputHelper output)
                 next.Settle();
             }
 
+            // Fewer are fine: the first connection may not have been quite closed when they were counted.
             Assert.True(
-                SpinWait.SpinUntil(() => DescriptorCountCollection.Count() == before, FrontEnd.Patience),
+                SpinWait.SpinUntil(() => DescriptorCountCollection.Count() <= before, FrontEnd.Patience),
                 "descriptors were left open"
             );
         }
