@@ -12,7 +12,7 @@ public abstract class BlockTest : GuestTest
     {
         string socket = InScratch("disk.sock");
         string[] options = ["--queues", $"{configuration.Queues}", "--log-level", "debug"];
-        VireoDaemon daemon = StartVireo(["block", image, "--vhost-user", socket, .. options]);
-        return (BootGuest(new QemuCommand(configuration).WithVhostUserBlock(socket)), daemon);
+        VireoDaemon daemon = StartVireo(["block", image, .. configuration.HomeArguments(socket), .. options]);
+        return (BootGuest(new QemuCommand(configuration).WithServedBlock(socket)), daemon);
     }
 }

@@ -7,17 +7,18 @@ namespace Vireo.GuestTests.Block;
 public sealed class BootTests : GuestTest
 {
     [Theory]
-    [InlineData(GuestFirmware.SeaBios)]
-    [InlineData(GuestFirmware.Ovmf)]
-    public void FirmwareBootsFromTheDisk(GuestFirmware firmware)
+    [InlineData(GuestFirmware.SeaBios, GuestHome.VhostUser)]
+    [InlineData(GuestFirmware.Ovmf, GuestHome.VhostUser)]
+    [InlineData(GuestFirmware.SeaBios, GuestHome.VfioUser)]
+    public void FirmwareBootsFromTheDisk(GuestFirmware firmware, GuestHome home)
     {
-        GuestConfiguration configuration = GuestConfiguration.Default with { Firmware = firmware };
+        GuestConfiguration configuration = GuestConfiguration.Default with { Firmware = firmware, Home = home };
         string socket = InScratch("disk.sock");
         QemuCommand command = new(configuration) { BootsFromDisk = true };
         string image = CreateBootDisk("boot.raw", command);
-        StartVireo("block", image, "--vhost-user", socket);
+        StartVireo(["block", image, .. configuration.HomeArguments(socket)]);
 
-        Guest guest = StartGuest(command.WithVhostUserBlock(socket, ",bootindex=0"));
+        Guest guest = StartGuest(command.WithServedBlock(socket, isBootDisk: true));
         guest.WaitUntilReady(TimeSpan.FromMinutes(3));
 
         // Linux drives the same disk that its firmware left behind.

@@ -25,6 +25,11 @@ public sealed class DiskTests : BlockTest
                 Queues = 2,
             },
             GuestConfiguration.MicroVmSeaBios,
+            GuestConfiguration.VfioUser with
+            {
+                PackedRing = true,
+                Queues = 2,
+            },
         ];
 
     [Theory]
@@ -51,14 +56,17 @@ public sealed class DiskTests : BlockTest
         HostFiles.AssertCleanAndEqual(RunProgram, image, Path.Combine(guest.HostFolder, "checksums"), Scratch);
     }
 
-    [Fact]
-    public void EveryQueueCarriesRequests()
+    [Theory]
+    [InlineData(GuestHome.VhostUser)]
+    [InlineData(GuestHome.VfioUser)]
+    public void EveryQueueCarriesRequests(GuestHome home)
     {
         // Linux makes no more queues than it has processors, and uses those of the processors that run.
         GuestConfiguration configuration = GuestConfiguration.Default with
         {
             Queues = 4,
             Cpus = 4,
+            Home = home,
         };
         (Guest guest, VireoDaemon daemon) = BootWithDisk(CreateImage("disk.raw", DiskBytes), configuration);
         guest.RunTap(

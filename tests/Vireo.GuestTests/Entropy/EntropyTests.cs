@@ -24,6 +24,10 @@ public sealed class EntropyTests : GuestTest
             },
             GuestConfiguration.OldQemu,
             GuestConfiguration.MicroVm,
+            GuestConfiguration.VfioUser with
+            {
+                LineInterrupts = true,
+            },
         ];
 
     [Theory]
@@ -31,9 +35,9 @@ public sealed class EntropyTests : GuestTest
     public void GuestReadsRandomnessThatDoesNotCompress(GuestConfiguration configuration)
     {
         string socket = InScratch("rng.sock");
-        StartVireo("entropy", "--vhost-user", socket);
+        StartVireo(["entropy", .. configuration.HomeArguments(socket)]);
 
-        Guest guest = BootGuest(new QemuCommand(configuration).WithVhostUserEntropy(socket));
+        Guest guest = BootGuest(new QemuCommand(configuration).WithServedEntropy(socket));
         guest.RunTap(
             $$"""
             is "the entropy source" "$(cat /sys/class/misc/hw_random/rng_current)" virtio_rng.0

@@ -12,12 +12,15 @@ public sealed record GuestConfiguration
 
     public QemuVersion Qemu { get; init; } = QemuVersion.Newest;
 
+    /// <summary>Where the device under test lives.</summary>
+    public GuestHome Home { get; init; } = GuestHome.VhostUser;
+
     public int Cpus { get; init; } = 2;
 
     /// <summary>How many request queues the device under test has, where it can have several.</summary>
     public int Queues { get; init; } = 1;
 
-    /// <summary>Whether the front-end offers the packed ring to the driver.</summary>
+    /// <summary>Whether the packed ring is offered to the driver, by the front-end or by the device itself.</summary>
     public bool PackedRing { get; init; }
 
     /// <summary>Whether the front-end offers indirect descriptors.</summary>
@@ -25,6 +28,9 @@ public sealed record GuestConfiguration
 
     /// <summary>Whether the front-end offers EVENT_IDX.</summary>
     public bool EventIndex { get; init; } = true;
+
+    /// <summary>Whether the guest's kernel does without MSI and MSI-X.</summary>
+    public bool LineInterrupts { get; init; }
 
     public int MemoryMegabytes { get; init; } = 512;
 
@@ -40,6 +46,15 @@ public sealed record GuestConfiguration
 
     /// <summary>virtio-mmio with a BIOS that drives the disk with buffers outside the shared memory.</summary>
     public static GuestConfiguration MicroVmSeaBios { get; } = new() { Machine = GuestMachine.MicroVm };
+
+    /// <summary>The device under test is a PCI function of its own; split rings and MSI-X.</summary>
+    public static GuestConfiguration VfioUser { get; } = new() { Home = GuestHome.VfioUser };
+
+    /// <summary>How vireo is told to serve on a socket.</summary>
+    public string[] HomeArguments(string socket) =>
+        Home == GuestHome.VhostUser
+            ? ["--vhost-user", socket]
+            : ["--vfio-user", socket, "--ring", PackedRing ? "packed" : "split"];
 
     /// <summary>The virtio properties of the device under test, as they follow a device name on QEMU's command line.</summary>
     public string RingOptions =>
@@ -59,6 +74,16 @@ public sealed record GuestConfiguration
             string.Create(CultureInfo.InvariantCulture, $"{Queues} queues"),
             PackedRing ? "packed" : "split",
         };
+        if (Home == GuestHome.VfioUser)
+        {
+            words.Add("vfio-user");
+        }
+
+        if (LineInterrupts)
+        {
+            words.Add("line interrupts");
+        }
+
         if (!IndirectDescriptors)
         {
             words.Add("no indirect");

@@ -38,6 +38,28 @@ public sealed class QemuCommand
     public QemuCommand WithVirtioDevice(string name, string options = "") =>
         With("-device", TransportName(name) + options + Configuration.RingOptions);
 
+    /// <summary>Adds a disk that vireo serves, in the home that the configuration names.</summary>
+    /// <param name="socket">Where it is served.</param>
+    /// <param name="isBootDisk">Whether the firmware is to boot from it.</param>
+    public QemuCommand WithServedBlock(string socket, bool isBootDisk = false) =>
+        Configuration.Home == GuestHome.VfioUser
+            ? WithVfioUser(socket, isBootDisk ? ",\"bootindex\":0" : "")
+            : WithVhostUserBlock(socket, isBootDisk ? ",bootindex=0" : "");
+
+    /// <summary>Adds an entropy source that vireo serves, in the home that the configuration names.</summary>
+    public QemuCommand WithServedEntropy(string socket) =>
+        Configuration.Home == GuestHome.VfioUser ? WithVfioUser(socket) : WithVhostUserEntropy(socket);
+
+    /// <summary>Adds a PCI function served over a vfio-user socket.</summary>
+    /// <param name="socket">Where the server listens.</param>
+    /// <param name="members">More members of QEMU's JSON object, each with a comma before it.</param>
+    public QemuCommand WithVfioUser(string socket, string members = "") =>
+        With("-device", VfioUserDevice(socket, members));
+
+    /// <summary>What QEMU's command line and device_add of its monitor take for a PCI function on a vfio-user socket.</summary>
+    public static string VfioUserDevice(string socket, string members = "") =>
+        $$$"""{"driver":"vfio-user-pci","socket":{"type":"unix","path":"{{{socket}}}"}{{{members}}}}""";
+
     /// <summary>Adds a disk served over a vhost-user socket.</summary>
     /// <param name="socket">Where the back-end listens.</param>
     /// <param name="options">More device options, each with a comma before it.</param>
@@ -129,6 +151,7 @@ public sealed class QemuCommand
         "console=ttyS0 quiet panic=-1 vireo.mode=agent"
         + (HasUserland ? " vireo.userland=9p" : "")
         + (Configuration.Machine == GuestMachine.MicroVm ? " reboot=t" : "")
+        + (Configuration.LineInterrupts ? " pci=nomsi" : "")
         + (NeedsTscFrequency ? $" tsc_early_khz={HostTscKilohertz()}" : "")
         + (KernelWords.Length > 0 ? $" {KernelWords}" : "");
 
