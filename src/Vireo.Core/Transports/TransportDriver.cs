@@ -211,7 +211,7 @@ public abstract class TransportDriver
         : offset % 2 == 0 && left >= 2 ? 2
         : 1;
 
-    private static void WaitFor<T>(T subject, Func<T, bool> condition, string complaint)
+    private protected static void WaitFor<T>(T subject, Func<T, bool> condition, string complaint)
     {
         for (int polls = 0; !condition(subject); polls++)
         {

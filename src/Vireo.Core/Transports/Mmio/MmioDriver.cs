@@ -8,6 +8,9 @@ namespace Vireo.Core.Transports.Mmio;
 /// <summary>Drives a virtio device over memory-mapped registers (VIRTIO 1.4 §4.2).</summary>
 public sealed class MmioDriver : TransportDriver
 {
+    /// <summary>The events that the specification knows (VIRTIO 1.4 §4.2.2).</summary>
+    private const uint KnownEvents = InterruptLine.QueueBit | InterruptLine.ConfigBit;
+
     private readonly IMmioAccess _access;
 
     /// <summary>Checks that there is a device of this version.</summary>
@@ -23,19 +26,22 @@ public sealed class MmioDriver : TransportDriver
         {
             throw new DeviceException($"magic 0x{magic:x8} and version {version} are not those of a virtio device");
         }
+
+        DeviceId = Read(MmioRegister.DeviceId);
     }
 
     /// <inheritdoc/>
-    public override uint DeviceId => Read(MmioRegister.DeviceId);
+    /// <remarks>0 is a place where a device may come to be: it is no error, and nothing else of it may be touched.</remarks>
+    public override uint DeviceId { get; }
 
     /// <inheritdoc/>
     public override DeviceStatus Status => (DeviceStatus)Read(MmioRegister.Status);
 
     /// <summary>The events that happened: bit 0 for queues, bit 1 for configuration changes.</summary>
-    public uint InterruptStatus => Read(MmioRegister.InterruptStatus);
+    public uint InterruptStatus => Read(MmioRegister.InterruptStatus) & KnownEvents;
 
     /// <summary>Says that events have been handled.</summary>
-    public void Acknowledge(uint events) => Write(MmioRegister.InterruptAcknowledge, events);
+    public void Acknowledge(uint events) => Write(MmioRegister.InterruptAcknowledge, events & KnownEvents);
 
     /// <summary>Finds a shared memory region.</summary>
     /// <param name="id">Its id.</param>
@@ -58,9 +64,17 @@ public sealed class MmioDriver : TransportDriver
     }
 
     /// <inheritdoc/>
+    /// <exception cref="DeviceException">The queue runs already, or takes no ring of this size.</exception>
     public override void EnableQueue(int index, in QueueAreas areas)
     {
-        Select(index);
+        int sizeMax = ReadSizeMax(index);
+        if (areas.Size > sizeMax || IsQueueEnabled(index))
+        {
+            throw new DeviceException(
+                $"queue {index} takes rings of up to {sizeMax} descriptors while it does not run, and not one of {areas.Size}"
+            );
+        }
+
         Write(MmioRegister.QueueSize, areas.Size);
         Write64(MmioRegister.QueueDescriptorsLow, areas.Descriptors.Value);
         Write64(MmioRegister.QueueDriverLow, areas.Driver.Value);
@@ -76,10 +90,16 @@ public sealed class MmioDriver : TransportDriver
     }
 
     /// <summary>Takes a queue back without resetting it.</summary>
+    /// <exception cref="DeviceException">The device does not give it back.</exception>
     public void DisableQueue(int index)
     {
         Select(index);
         Write(MmioRegister.QueueReady, 0);
+        WaitFor(
+            this,
+            static driver => driver.Read(MmioRegister.QueueReady) == 0,
+            "the device does not give a queue back"
+        );
     }
 
     /// <inheritdoc/>

@@ -208,10 +208,14 @@ internal sealed class PciCapabilities
         Add(capability);
     }
 
-    /// <summary>States D0 and D3, which keep the function's state (no soft reset).</summary>
+    /// <summary>States D0 and D3.</summary>
+    /// <remarks>
+    /// They keep the function's state, but No_Soft_Reset does not promise that: from 6.11 on Linux takes the promise for the sleep of the
+    /// whole machine, too, does not set the device up again, and meets one that its monitor has reset.
+    /// </remarks>
     private int AddPowerManagement()
     {
-        Span<byte> body = [3, 0, 1 << 3, 0, 0, 0];
+        Span<byte> body = [3, 0, 0, 0, 0, 0];
         if (body.Length + 2 > _config.RoomForCapabilities)
         {
             return 0;

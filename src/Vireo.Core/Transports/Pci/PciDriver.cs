@@ -97,6 +97,11 @@ public sealed class PciDriver : TransportDriver
     /// <returns>False when the device cannot.</returns>
     public bool TryMapConfig(ushort vector)
     {
+        if (!IsInTable(vector))
+        {
+            return false;
+        }
+
         WriteCommon16(PciCommonConfig.ConfigMsixVector, vector);
         return ReadCommon16(PciCommonConfig.ConfigMsixVector) == vector;
     }
@@ -105,6 +110,11 @@ public sealed class PciDriver : TransportDriver
     /// <returns>False when the device cannot.</returns>
     public bool TryMapQueue(int index, ushort vector)
     {
+        if (!IsInTable(vector))
+        {
+            return false;
+        }
+
         Select(index);
         WriteCommon16(PciCommonConfig.QueueMsixVector, vector);
         return ReadCommon16(PciCommonConfig.QueueMsixVector) == vector;
@@ -126,8 +136,10 @@ public sealed class PciDriver : TransportDriver
     }
 
     /// <inheritdoc/>
+    /// <exception cref="RingException">No ring of this layout has this size.</exception>
     public override void EnableQueue(int index, in QueueAreas areas)
     {
+        RingLocator.CheckSize(areas.Size, Features.Contains(CoreFeature.RingPacked));
         Select(index);
         WriteCommon16(PciCommonConfig.QueueSize, areas.Size);
         WriteCommon64(PciCommonConfig.QueueDescriptors, areas.Descriptors.Value);
@@ -290,6 +302,8 @@ public sealed class PciDriver : TransportDriver
 
         return found;
     }
+
+    private bool IsInTable(ushort vector) => vector == TransportQueue.NoVector || vector < VectorCount;
 
     private void Select(int index) => WriteCommon16(PciCommonConfig.QueueSelect, (ushort)index);
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Vireo.Core.Memory;
+using Vireo.Core.Queues;
 using Vireo.Core.Spec;
 using Vireo.Core.Transports;
 using Vireo.Core.Transports.Mmio;
@@ -30,6 +31,17 @@ public sealed class MmioTransportTests : RegisterTransportTests
     private protected override bool IsQueueEnabled(TransportDriver driver, int index) =>
         ((MmioDriver)driver).IsQueueEnabled(index);
 
+    private protected override void EnableBlindly(int index, QueueAreas areas)
+    {
+        Write(0x30, (uint)index);
+        Write(0x38, areas.Size);
+        Write64(0x80, areas.Descriptors.Value);
+        Write64(0x90, areas.Driver.Value);
+        Write64(0xa0, areas.Device.Value);
+        Write(0x44, 1);
+        Write(0x50, (uint)index);
+    }
+
     private protected override bool IsQueueResetting(TransportDriver driver, int index)
     {
         Write(0x30, (uint)index);
@@ -45,6 +57,12 @@ public sealed class MmioTransportTests : RegisterTransportTests
             Write(0x24, word);
             Write(0x20, features.Word(word));
         }
+    }
+
+    private void Write64(ulong offset, ulong value)
+    {
+        Write(offset, unchecked((uint)value));
+        Write(offset + 4, (uint)(value >> 32));
     }
 
     private uint Read(ulong offset)

@@ -1,4 +1,5 @@
 using Vireo.Core.Memory;
+using Vireo.Core.Queues;
 using Vireo.Core.Spec;
 using Vireo.Core.Transports;
 using Vireo.Core.Transports.Pci;
@@ -27,6 +28,17 @@ public sealed class PciTransportTests : RegisterTransportTests
 
     private protected override bool IsQueueEnabled(TransportDriver driver, int index) =>
         ((PciDriver)driver).IsQueueEnabled(index);
+
+    private protected override void EnableBlindly(int index, QueueAreas areas)
+    {
+        _access.Bar(0, 22, 2, (ulong)index);
+        _access.Bar(0, 24, 2, areas.Size);
+        _access.Bar(0, 32, 8, areas.Descriptors.Value);
+        _access.Bar(0, 40, 8, areas.Driver.Value);
+        _access.Bar(0, 48, 8, areas.Device.Value);
+        _access.Bar(0, 28, 2, 1);
+        _access.Bar(0, 0x3000 + 4 * (ulong)index, 2, (ulong)index);
+    }
 
     private protected override bool IsQueueResetting(TransportDriver driver, int index)
     {
