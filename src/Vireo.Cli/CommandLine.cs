@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using Vireo.Cli.Commands;
+using Vireo.Cli.Commands.Images;
 using Vireo.Cli.Configuration;
 using Vireo.Cli.Help;
 
@@ -71,6 +73,7 @@ internal static class CommandLine
             root.Add(device.ToCommand(context));
         }
 
+        root.Add(ImageCommand.Create(context));
         root.Add(DemoCommand.Create(context));
         root.Add(InspectCommand.Create(context));
         root.Add(RecordCommand.Create(context));
@@ -151,7 +154,16 @@ internal static class CommandLine
     /// <summary>The command's words as its user would type them: <c>vireo block</c>.</summary>
     private static string NameOf(ParseResult result)
     {
-        Command command = result.CommandResult.Command;
-        return command is RootCommand ? "vireo" : $"vireo {command.Name}";
+        string name = "";
+        for (
+            SymbolResult? part = result.CommandResult;
+            part is CommandResult { Command: not RootCommand } inner;
+            part = part.Parent
+        )
+        {
+            name = $" {inner.Command.Name}{name}";
+        }
+
+        return "vireo" + name;
     }
 }

@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Microsoft.Extensions.Logging;
+using Vireo.Backends.Block.Images;
 using Vireo.Backends.Block.Memory;
 using Vireo.Backends.Block.Null;
 using Vireo.Backends.Block.Raw;
+using Vireo.Cli.Commands.Images;
 using Vireo.Cli.Configuration;
 using Vireo.Devices.Block;
 using Vireo.Linux;
@@ -22,7 +24,7 @@ internal sealed class BlockCommand : DeviceCommand
 
     private readonly Argument<string?> _image = new("IMAGE")
     {
-        Description = "The disk: a raw image or a block device.",
+        Description = "The disk: an image or a block device.",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
@@ -40,6 +42,22 @@ internal sealed class BlockCommand : DeviceCommand
     private readonly Option<bool> _nullZeroes = new("--null-zeroes")
     {
         Description = "Let --null fill what is read with zeroes; otherwise the guest finds what its buffer held.",
+    };
+
+    private readonly Option<ImageFormat?> _format = ImageArguments.Format(
+        "--format",
+        "Format of the image; default: what it begins with."
+    );
+
+    private readonly Option<bool> _isOverlaid = new("--snapshot")
+    {
+        Description = "Leave the image as it is: what is written goes to a temporary file that is gone at the end.",
+    };
+
+    private readonly Option<string?> _shown = new("--at-snapshot")
+    {
+        Description = "Show the disk as it was at this internal snapshot of a qcow2 image, read-only.",
+        HelpName = "NAME",
     };
 
     private readonly Option<bool> _isReadOnly = new("--read-only") { Description = "Let the guest read only." };
@@ -219,6 +237,9 @@ internal sealed class BlockCommand : DeviceCommand
         command.Add(_memory);
         command.Add(_null);
         command.Add(_nullZeroes);
+        command.Add(_format);
+        command.Add(_isOverlaid);
+        command.Add(_shown);
         command.Add(_isReadOnly);
         command.Add(_cache);
         command.Add(_engine);
@@ -303,13 +324,56 @@ internal sealed class BlockCommand : DeviceCommand
         };
         try
         {
-            var disk = RawDisk.Open(path, resources.Loops, options);
-            BlockLog.Opened(resources.Logger, path, disk.CapacitySectors, disk.EngineDescription);
-            return (disk, path);
+            return (OpenImage(result, path, options, resources), path);
         }
         catch (LinuxException exception)
         {
             throw Explain(exception, path, isReadOnly);
         }
+    }
+
+    private IBlockBackend OpenImage(ParseResult result, string path, RawDiskOptions options, DeviceResources resources)
+    {
+        ImageOptions image = new()
+        {
+            Format = result.GetValue(_format) ?? DiskImages.Probe(path),
+            Snapshot = result.GetValue(_shown),
+            Warn = sentence => BlockLog.Warned(resources.Logger, sentence),
+        };
+        if (result.GetValue(_isOverlaid))
+        {
+            if (options.IsReadOnly || image.Snapshot is not null)
+            {
+                throw new CommandException(
+                    "--snapshot is for disks that are written; leave --read-only and --at-snapshot out",
+                    ExitCode.Usage
+                );
+            }
+
+            return Opened(DiskImages.OpenOverlay(path, image, resources.Loops, options), path, resources);
+        }
+
+        if (image.Format != ImageFormat.Raw || image.Snapshot is not null)
+        {
+            return Opened(DiskImages.OpenDisk(path, image, resources.Loops, options), path, resources);
+        }
+
+        var disk = RawDisk.Open(path, resources.Loops, options);
+        BlockLog.Opened(resources.Logger, path, disk.CapacitySectors, disk.EngineDescription);
+        if (result.GetValue(_format) is not null || options.IsReadOnly)
+        {
+            return disk;
+        }
+
+        BlockLog.Guessed(resources.Logger, path);
+        return new ProbedRawDisk(disk);
+    }
+
+    private static ImageDisk Opened(ImageDisk disk, string path, DeviceResources resources)
+    {
+        string name = ImageFormats.NameOf(disk.Image.Format);
+        BlockLog.OpenedImage(resources.Logger, path, name, disk.CapacitySectors, disk.EngineDescription);
+        disk.ImageFailed = exception => BlockLog.Failed(resources.Logger, path, exception.Message);
+        return disk;
     }
 }

@@ -27,4 +27,20 @@ internal static partial class BlockLog
 
     [LoggerMessage(504, LogLevel.Warning, "'{Path}' cannot be looked at: {Why}")]
     public static partial void NotRefreshed(ILogger logger, string path, string why);
+
+    [LoggerMessage(505, LogLevel.Information, "'{Path}': {Format}, {Sectors} sectors, {Engine}")]
+    public static partial void OpenedImage(ILogger logger, string path, string format, long sectors, string engine);
+
+    [LoggerMessage(
+        506,
+        LogLevel.Warning,
+        "'{Path}': nothing was said of its format, and it begins like a raw disk; writes that would make it begin like another format will fail; say --format raw if it is one"
+    )]
+    public static partial void Guessed(ILogger logger, string path);
+
+    [LoggerMessage(507, LogLevel.Warning, "{Sentence}")]
+    public static partial void Warned(ILogger logger, string sentence);
+
+    [LoggerMessage(508, LogLevel.Error, "'{Path}': {Message}")]
+    public static partial void Failed(ILogger logger, string path, string message);
 }
