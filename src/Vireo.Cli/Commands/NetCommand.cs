@@ -105,6 +105,18 @@ internal sealed class NetCommand : DeviceCommand
         Description = "With --control-queue: let the guest say which queue receives what. All queues share one thread.",
     };
 
+    private readonly Option<bool> _isStandby = new("--standby")
+    {
+        Description = "With --mac: stand in for another card of this address that the guest is handed, too (failover).",
+    };
+
+    private readonly Option<int?> _speed = Accept.OptionalNumber(
+        "--speed",
+        "The speed in Mbit/s that the guest is told; full duplex.",
+        least: 0,
+        int.MaxValue
+    );
+
     /// <inheritdoc/>
     public override string Name => "net";
 
@@ -140,6 +152,8 @@ internal sealed class NetCommand : DeviceCommand
             QueueSizeMax = (ushort)result.GetValue(_queueSize),
             HasControlQueue = result.GetValue(_hasControl),
             HasReceiveSideScaling = result.GetValue(_hasScaling),
+            IsStandby = result.GetValue(_isStandby),
+            SpeedMegabits = result.GetValue(_speed),
             Offloads = result.GetValue(_noOffloads) ? NetOffloads.None : NetOffloads.All,
             MergesReceiveBuffers = !result.GetValue(_noMerging),
         };
@@ -172,6 +186,8 @@ internal sealed class NetCommand : DeviceCommand
         command.Add(_noMerging);
         command.Add(_hasControl);
         command.Add(_hasScaling);
+        command.Add(_isStandby);
+        command.Add(_speed);
         command.Validators.Add(Check);
     }
 
@@ -199,6 +215,11 @@ internal sealed class NetCommand : DeviceCommand
         if (result.GetResult(_bridge) is not null && result.GetResult(_tap) is null)
         {
             result.AddError("--bridge is for the interface of --tap NAME");
+        }
+
+        if (result.GetResult(_isStandby) is not null && result.GetResult(_mac) is null)
+        {
+            result.AddError("--standby needs --mac, the address of the card it stands in for");
         }
 
         if (result.GetResult(_hasScaling) is not null && result.GetResult(_hasControl) is null)

@@ -17,6 +17,8 @@ public abstract class QueueHandler : IDisposable
     private IDeviceHost? _host;
     private bool _isFaultReported;
     private bool _isInTurn;
+    private long _calls;
+    private long _kicks;
 
     /// <summary>Which queue of the device this handler serves.</summary>
     public int QueueIndex { get; private set; }
@@ -32,6 +34,14 @@ public abstract class QueueHandler : IDisposable
 
     /// <summary>How many of these had a buffer outside the driver's memory and were refused; exact like the other.</summary>
     public ulong UnreachableChains => Queue.UnreachableChains;
+
+    /// <summary>How often the driver was called since the queue was started. Any thread: current, if not exact.</summary>
+    // Acquire: pairs with the loop's stores; a number only has to be current.
+    public long Calls => Volatile.Read(ref _calls);
+
+    /// <summary>How many kicks were seen since the queue was started; several that come at once are one. Any thread, like the other.</summary>
+    // Acquire: as above.
+    public long Kicks => Volatile.Read(ref _kicks);
 
     /// <summary>Whether chains are held that have not been completed.</summary>
     public bool IsBusy => Queue.InFlight > 0;
@@ -53,6 +63,7 @@ public abstract class QueueHandler : IDisposable
             worked = true;
             if (Queue.Publish())
             {
+                _calls++;
                 _call?.Notify();
             }
         }
@@ -70,6 +81,9 @@ public abstract class QueueHandler : IDisposable
     /// <summary>About to sleep: asks for a kick and looks at the ring once more.</summary>
     /// <returns>False when a chain has appeared in the meantime, or the driver has not been told of some: do not sleep.</returns>
     public bool TryArm() => !Queue.HasUnpublished && (IsStopping || !WantsChains || Queue.TryArmKicks());
+
+    /// <summary>Counts a kick. Called by the loop on its thread.</summary>
+    public void NoteKick() => _kicks++;
 
     /// <summary>Begins to stop: from now on no chain is taken; those in flight are still completed.</summary>
     /// <remarks>Called by the loop on its thread, once. A handler that keeps chains waiting for an event gives them back here.</remarks>

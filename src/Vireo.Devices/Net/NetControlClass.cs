@@ -23,4 +23,13 @@ internal enum NetControlClass : byte
 
     /// <summary>Coalescing of notifications.</summary>
     Coalescing = 6,
+
+    /// <summary>Hashes over the packets in tunnels.</summary>
+    HashTunnel = 7,
+
+    /// <summary>Counters.</summary>
+    Statistics = 8,
+
+    /// <summary>Further configurations of scaling.</summary>
+    ScalingContexts = 9,
 }

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Vireo.Core.Contract;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
@@ -10,7 +9,7 @@ namespace Vireo.Devices.Net;
 /// A command that is unknown, not negotiated, too short, or says something impossible is answered with an error and changes nothing.
 /// Commands are rare: they may allocate.
 /// </remarks>
-internal sealed class NetControlQueueHandler : QueueHandler
+internal sealed partial class NetControlQueueHandler : QueueHandler
 {
     private const byte Ok = 0;
     private const byte Error = 1;
@@ -34,6 +33,12 @@ internal sealed class NetControlQueueHandler : QueueHandler
 
     private readonly NetDevice _device;
 
+    /// <summary>Commands that came since the queue was started.</summary>
+    private long _commands;
+
+    /// <summary>How many of them were done.</summary>
+    private long _commandsDone;
+
     /// <summary>Makes the handler.</summary>
     /// <param name="device">The device, whose features are negotiated.</param>
     public NetControlQueueHandler(NetDevice device) => _device = device;
@@ -50,27 +55,21 @@ internal sealed class NetControlQueueHandler : QueueHandler
             return;
         }
 
-        Span<byte> result = stackalloc byte[Wire.SizeOf<NetCoalescing.Parameters>()];
-        int resultBytes = 0;
+        _commands++;
+        byte[] result = [];
         bool isDone =
-            reader.TryRead(out NetControlHeader header)
-            && TryExecute(header, reader, result, ref resultBytes, writer.Remaining - 1);
+            reader.TryRead(out NetControlHeader header) && TryExecute(header, reader, ref result, writer.Remaining - 1);
+        _commandsDone += isDone ? 1 : 0;
         writer.TryWrite(isDone ? Ok : Error);
         if (isDone)
         {
-            writer.TryCopyFrom(result[..resultBytes]);
+            writer.TryCopyFrom(result);
         }
 
         Complete(chain.Head, writer.Written);
     }
 
-    private bool TryExecute(
-        NetControlHeader header,
-        ChainReader data,
-        Span<byte> result,
-        ref int resultBytes,
-        uint resultRoom
-    ) =>
+    private bool TryExecute(NetControlHeader header, ChainReader data, ref byte[] result, uint resultRoom) =>
         (NetControlClass)header.Class switch
         {
             NetControlClass.Receive => TrySetMode(header.Command, data),
@@ -79,7 +78,10 @@ internal sealed class NetControlQueueHandler : QueueHandler
             NetControlClass.Announce => TryEndAnnouncement(header.Command),
             NetControlClass.MultiQueue => TryConfigureQueues(header.Command, data),
             NetControlClass.GuestOffloads => TrySetOffloads(header.Command, data),
-            NetControlClass.Coalescing => TryCoalesce(header.Command, data, result, ref resultBytes, resultRoom),
+            NetControlClass.Coalescing => TryCoalesce(header.Command, data, ref result, resultRoom),
+            NetControlClass.HashTunnel => TrySetTunnels(header.Command, data),
+            NetControlClass.Statistics => TryReport(header.Command, data, ref result, resultRoom),
+            NetControlClass.ScalingContexts => TrySetContext(header.Command, data, ref result, resultRoom),
             _ => false,
         };
 
@@ -224,7 +226,8 @@ internal sealed class NetControlQueueHandler : QueueHandler
 
     private bool TrySetPairs(ChainReader data)
     {
-        if (!data.TryRead(out Le16 count) || count == 0 || count > _device.PairCount)
+        // With further configurations of scaling there is no way back to steering by flow (§5.1.6.5.8).
+        if (!data.TryRead(out Le16 count) || count == 0 || count > _device.PairCount || _device.Contexts.Count > 0)
         {
             return false;
         }
@@ -234,79 +237,6 @@ internal sealed class NetControlQueueHandler : QueueHandler
         _device.SetPairsUsed(count);
         return true;
     }
-
-    private bool TryConfigureScaling(ChainReader data)
-    {
-        if (!data.TryRead(out Le32 types) || !data.TryRead(out Le16 mask) || !data.TryRead(out Le16 unclassified))
-        {
-            return false;
-        }
-
-        int length = mask + 1;
-        bool isKnown = (types & ~(uint)NetHashTypes.Supported) == 0;
-        if (
-            !isKnown
-            || length > NetScaling.TableLengthMax
-            || !BitOperations.IsPow2(length)
-            || !IsReceiver(unclassified)
-        )
-        {
-            return false;
-        }
-
-        ushort[] table = new ushort[length];
-        for (int index = 0; index < length; index++)
-        {
-            if (!data.TryRead(out Le16 entry) || !IsReceiver(entry))
-            {
-                return false;
-            }
-
-            table[index] = entry;
-        }
-
-        if (!data.TryRead(out Le16 transmitters) || transmitters == 0 || transmitters > _device.PairCount)
-        {
-            return false;
-        }
-
-        if (!TryReadKey(data, out byte[] key))
-        {
-            return false;
-        }
-
-        _device.SetHasher(new((NetHashTypes)types.Value, key), new(table, unclassified));
-        _device.SetPairsUsed(_device.PairCount);
-        return true;
-    }
-
-    private bool TryConfigureHash(ChainReader data)
-    {
-        const uint ReservedBytes = 8;
-        bool isKnown = data.TryRead(out Le32 types) && (types & ~(uint)NetHashTypes.Supported) == 0;
-        if (!isKnown || !data.TrySkip(ReservedBytes) || !TryReadKey(data, out byte[] key))
-        {
-            return false;
-        }
-
-        _device.SetHasher(types == 0 ? null : new((NetHashTypes)types.Value, key), _device.State.Scaling);
-        return true;
-    }
-
-    private static bool TryReadKey(ChainReader data, out byte[] key)
-    {
-        key = [];
-        if (!data.TryRead(out byte length) || length > ToeplitzHash.KeyBytesMax)
-        {
-            return false;
-        }
-
-        key = new byte[length];
-        return data.TryCopyTo(key);
-    }
-
-    /// <summary>A receive queue by the number in a table: bits 1 to 16 of its index, which is the number of its pair.</summary>
-    private bool IsReceiver(ushort number) => number < _device.PairCount;
 
     private bool TrySetOffloads(byte command, ChainReader data)
     {
@@ -337,7 +267,7 @@ internal sealed class NetControlQueueHandler : QueueHandler
         return true;
     }
 
-    private bool TryCoalesce(byte command, ChainReader data, Span<byte> result, ref int resultBytes, uint resultRoom)
+    private bool TryCoalesce(byte command, ChainReader data, ref byte[] result, uint resultRoom)
     {
         const byte TransmitSet = 0;
         const byte QueueSet = 2;
@@ -379,7 +309,19 @@ internal sealed class NetControlQueueHandler : QueueHandler
             return true;
         }
 
-        resultBytes = result.Length;
-        return resultRoom >= (uint)resultBytes && Wire.TryWrite(result, _device.Coalescing.Get(queue));
+        return TryAnswer(_device.Coalescing.Get(queue), ref result, resultRoom);
+    }
+
+    private static bool TryAnswer<T>(T value, ref byte[] result, uint resultRoom)
+        where T : unmanaged
+    {
+        if (resultRoom < (uint)Wire.SizeOf<T>())
+        {
+            return false;
+        }
+
+        result = new byte[Wire.SizeOf<T>()];
+        Wire.Write(result, in value);
+        return true;
     }
 }

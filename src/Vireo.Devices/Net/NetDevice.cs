@@ -72,6 +72,7 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
         }
 
         Coalescing = new(_statistics.Length);
+        Contexts = new();
         _state = MakeState();
         port.LinkChanged = OnLinkChanged;
     }
@@ -92,12 +93,13 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
                 .WithIf(NetFeatures.Mac, _options.Mac is not null)
                 .WithIf(NetFeatures.Mtu, _options.MtuBytes != 0)
                 .WithIf(NetFeatures.MultiQueue, _options.PairCount > 1)
+                .WithIf(NetFeatures.Standby, _options.IsStandby)
                 .WithIf(NetFeatures.SpeedDuplex, _options.SpeedMegabits is not null);
         }
     }
 
     /// <inheritdoc/>
-    public override int ConfigLengthBytes => Wire.SizeOf<NetConfig>();
+    public override int ConfigLengthBytes => Wire.SizeOf<NetConfigSpace>();
 
     /// <summary>How many pairs of queues there are.</summary>
     public int PairCount => _options.PairCount;
@@ -128,6 +130,9 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
 
     /// <summary>What the driver asked for about notifications. The loop of the control queue.</summary>
     internal NetCoalescing Coalescing { get; }
+
+    /// <summary>Further configurations of scaling. The loop of the control queue.</summary>
+    internal NetScalingContexts Contexts { get; }
 
     /// <summary>Length of the header before each packet, as negotiated.</summary>
     internal int HeaderBytes =>
@@ -246,7 +251,11 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
 
     /// <inheritdoc/>
     public override void ReadConfig(int offset, Span<byte> destination) =>
-        Wire.ReadAt(MakeConfig(), offset, destination);
+        Wire.ReadAt(
+            new NetConfigSpace { Config = MakeConfig(), TunnelTypes = (uint)NetHashTunnels.Supported },
+            offset,
+            destination
+        );
 
     /// <summary>The pair a queue belongs to.</summary>
     internal static int PairOf(int queueIndex) => queueIndex / 2;
@@ -260,6 +269,10 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
 
     /// <summary>Whether a receive or transmit queue runs.</summary>
     internal bool IsQueueRunning(int queueIndex) => queueIndex < 2 * PairCount && HandlerOf(queueIndex) is not null;
+
+    /// <summary>How often a queue that runs was kicked and has called; zeroes for one that does not.</summary>
+    internal (long Kicks, long Calls) SignalsOf(int queueIndex) =>
+        HandlerOf(queueIndex) is { } handler ? (handler.Kicks, handler.Calls) : default;
 
     /// <summary>The driver takes the first pairs from now on.</summary>
     internal void SetPairsUsed(int count)
@@ -297,6 +310,15 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
         lock (_gate)
         {
             _state = _state with { Hasher = hasher, Scaling = scaling };
+        }
+    }
+
+    /// <summary>The driver chooses for which tunnels hashes are over the inner packet.</summary>
+    internal void SetTunnels(NetHashTunnels tunnels)
+    {
+        lock (_gate)
+        {
+            _state = _state with { Tunnels = tunnels };
         }
     }
 
@@ -363,6 +385,7 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
             $"packets of {options.MtuBytes} bytes: {MtuMin} to {MtuMax}"
         );
         Require(options.Mac is not { IsUsable: false }, $"address {options.Mac}: neither a group's nor all zeroes");
+        Require(!options.IsStandby || options.Mac is not null, "one that stands in for another needs its address");
         Require(options.SpeedMegabits is not < 0, $"a speed of {options.SpeedMegabits} Mbit/s: from 0");
         Require(
             options.HasControlQueue || !options.HasReceiveSideScaling,
@@ -438,7 +461,10 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
                 .With(NetFeatures.NotificationCoalescing)
                 .With(NetFeatures.QueueNotificationCoalescing)
                 .With(NetFeatures.HashReport)
+                .With(NetFeatures.HashTunnel)
+                .With(NetFeatures.DeviceStatistics)
                 .WithIf(NetFeatures.ReceiveSideScaling, _options.HasReceiveSideScaling)
+                .WithIf(NetFeatures.ScalingContexts, _options.HasReceiveSideScaling)
                 .WithIf(NetFeatures.ControlGuestOffloads, receive.HasFlag(NetOffloads.Checksum));
 
     private NetOffloads If(int feature, NetOffloads offload) => HasFeature(feature) ? offload : NetOffloads.None;
@@ -448,6 +474,7 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
     {
         Flows.Clear();
         Coalescing.Reset();
+        Contexts.Clear();
         lock (_gate)
         {
             _state = MakeState();

@@ -69,6 +69,12 @@ public static class NetFeatures
     /// <summary>The driver may change its address by command.</summary>
     public const int ControlMacAddress = 23;
 
+    /// <summary>The driver may ask for the device's counters.</summary>
+    public const int DeviceStatistics = 50;
+
+    /// <summary>Hashes may be over the packet in a tunnel.</summary>
+    public const int HashTunnel = 51;
+
     /// <summary>Notifications of one queue may be coalesced.</summary>
     public const int QueueNotificationCoalescing = 52;
 
@@ -93,6 +99,12 @@ public static class NetFeatures
     /// <summary>The driver may say which queue receives which hash.</summary>
     public const int ReceiveSideScaling = 60;
 
+    /// <summary>The device stands in for another one that has the same address.</summary>
+    public const int Standby = 62;
+
     /// <summary>Speed and duplex are in the configuration space.</summary>
     public const int SpeedDuplex = 63;
+
+    /// <summary>There may be several configurations of scaling.</summary>
+    public const int ScalingContexts = 64;
 }

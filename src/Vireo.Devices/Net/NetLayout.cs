@@ -32,6 +32,14 @@ public readonly record struct NetLayout
     /// <summary>What an offset is when there is nothing there.</summary>
     private const int Nowhere = -1;
 
+    private static NetLayout Nothing =>
+        new()
+        {
+            VlanId = Nowhere,
+            NetworkOffset = Nowhere,
+            TransportOffset = Nowhere,
+        };
+
     /// <summary>The VLAN of the outermost tag; -1 for a frame without one.</summary>
     public int VlanId { get; private init; }
 
@@ -60,18 +68,32 @@ public readonly record struct NetLayout
     /// <param name="head">The bytes, a private copy; headers that go past its end are not seen.</param>
     public static NetLayout Of(ReadOnlySpan<byte> head)
     {
-        NetLayout layout = new()
-        {
-            VlanId = Nowhere,
-            NetworkOffset = Nowhere,
-            TransportOffset = Nowhere,
-        };
+        NetLayout layout = Nothing;
         if (head.Length < NetFrame.EthernetBytes)
         {
             return layout;
         }
 
-        int at = 2 * MacAddress.LengthBytes;
+        return layout.WithEthernet(head, 0);
+    }
+
+    /// <summary>The same for a frame inside a frame.</summary>
+    /// <param name="head">The first bytes of the outer frame, a private copy.</param>
+    /// <param name="at">Where the inner frame begins.</param>
+    internal static NetLayout OfInner(ReadOnlySpan<byte> head, int at) =>
+        head.Length < at + NetFrame.EthernetBytes ? Nothing : Nothing.WithEthernet(head, at);
+
+    /// <summary>The same for a packet inside a frame.</summary>
+    /// <param name="head">The first bytes of the outer frame, a private copy.</param>
+    /// <param name="at">Where the inner packet begins.</param>
+    /// <param name="etherType">What it is.</param>
+    internal static NetLayout OfInner(ReadOnlySpan<byte> head, int at, int etherType) =>
+        Nothing.WithPacket(head, at, etherType);
+
+    private NetLayout WithEthernet(ReadOnlySpan<byte> head, int at)
+    {
+        NetLayout layout = this;
+        at += 2 * MacAddress.LengthBytes;
         int type = BinaryPrimitives.ReadUInt16BigEndian(head[at..]);
         at += sizeof(ushort);
         for (int tags = 0; tags < TagsMax && type is EtherTypeTag or EtherTypeServiceTag; tags++)
@@ -87,13 +109,16 @@ public readonly record struct NetLayout
             at += TagBytes;
         }
 
-        return type switch
-        {
-            EtherTypeIp4 => layout.WithIp4(head, at),
-            EtherTypeIp6 => layout.WithIp6(head, at),
-            _ => layout,
-        };
+        return layout.WithPacket(head, at, type);
     }
+
+    private NetLayout WithPacket(ReadOnlySpan<byte> head, int at, int etherType) =>
+        etherType switch
+        {
+            EtherTypeIp4 => WithIp4(head, at),
+            EtherTypeIp6 => WithIp6(head, at),
+            _ => this,
+        };
 
     private NetLayout WithIp4(ReadOnlySpan<byte> head, int at)
     {

@@ -35,6 +35,12 @@ public sealed record NetOptions
     /// </summary>
     public bool HasReceiveSideScaling { get; init; }
 
+    /// <summary>
+    /// Whether the driver is told that this device stands in for another one of the same address, which is handed to the guest
+    /// beside it (failover). Needs <see cref="Mac"/>.
+    /// </summary>
+    public bool IsStandby { get; init; }
+
     /// <summary>Speed in Mbit/s that the driver is told, 0 to 2^31 - 1; null to not say.</summary>
     public int? SpeedMegabits { get; init; }
 }

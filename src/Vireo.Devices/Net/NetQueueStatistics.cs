@@ -9,6 +9,11 @@ public sealed class NetQueueStatistics
     private long _errors;
     private long _filtered;
     private long _noBuffers;
+    private long _lost;
+    private long _partialChecksums;
+    private long _validChecksums;
+    private long _unsegmentedPackets;
+    private long _unsegmentedBytes;
 
     /// <summary>Packets that went through.</summary>
     // Acquire: pairs with the loop's stores; a number only has to be current.
@@ -30,6 +35,26 @@ public sealed class NetQueueStatistics
     // Acquire: as above.
     public long NoBuffers => Volatile.Read(ref _noBuffers);
 
+    /// <summary>Packets that were lost because there was no buffer for them.</summary>
+    // Acquire: as above.
+    public long Lost => Volatile.Read(ref _lost);
+
+    /// <summary>Packets whose checksum was yet to be completed.</summary>
+    // Acquire: as above.
+    public long PartialChecksums => Volatile.Read(ref _partialChecksums);
+
+    /// <summary>Packets whose checksum was known to be right.</summary>
+    // Acquire: as above.
+    public long ValidChecksums => Volatile.Read(ref _validChecksums);
+
+    /// <summary>Packets that were yet to be segmented.</summary>
+    // Acquire: as above.
+    public long UnsegmentedPackets => Volatile.Read(ref _unsegmentedPackets);
+
+    /// <summary>Their bytes, headers included.</summary>
+    // Acquire: as above.
+    public long UnsegmentedBytes => Volatile.Read(ref _unsegmentedBytes);
+
     // Plain stores below: aligned, written by one thread alone, and nothing is read by the order of them.
 
     /// <summary>Counts a packet that went through.</summary>
@@ -38,6 +63,21 @@ public sealed class NetQueueStatistics
         _packets++;
         _bytes += lengthBytes;
     }
+
+    /// <summary>Counts a packet that went through with something yet to be done to it, beside <see cref="AddPacket"/>.</summary>
+    internal void AddOffload(NetHeader header, int lengthBytes)
+    {
+        _partialChecksums += header.IsChecksumPartial ? 1 : 0;
+        _validChecksums += (header.Flags & NetHeader.DataValid) != 0 ? 1 : 0;
+        if (header.Segmentation != NetSegmentation.None)
+        {
+            _unsegmentedPackets++;
+            _unsegmentedBytes += lengthBytes;
+        }
+    }
+
+    /// <summary>Counts a packet that was lost for want of a buffer.</summary>
+    internal void AddLost() => _lost++;
 
     /// <summary>Counts a packet that was wrong.</summary>
     internal void AddError() => _errors++;

@@ -76,6 +76,9 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
     }
 
     /// <inheritdoc/>
+    public void NoteLost() => _statistics.AddLost();
+
+    /// <inheritdoc/>
     protected override void OnStarting()
     {
         // Where the port has fewer ways in than there are pairs, all frames come in on pair 0 and are dealt out from there.
@@ -125,7 +128,7 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
             return NetDelivery.Dropped;
         }
 
-        NetHash hash = state.Hasher?.Compute(frame.Head, NetLayout.Of(frame.Head)) ?? default;
+        NetHash hash = state.Hasher?.Compute(frame.Head, NetTunnel.LayoutOf(frame.Head, state.Tunnels)) ?? default;
         NetReceiveQueueHandler? target = this;
         if (state.Scaling is not null)
         {
@@ -145,7 +148,13 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
 
         NetDelivery delivery = target.Accept(in frame, hash, state);
         // This queue asks for the frame again, so it is this one that has to be awake when the other has room.
-        return delivery == NetDelivery.Full && !ReferenceEquals(target, this) ? NetDelivery.Dropped : delivery;
+        if (delivery == NetDelivery.Full && !ReferenceEquals(target, this))
+        {
+            target.NoteLost();
+            return NetDelivery.Dropped;
+        }
+
+        return delivery;
     }
 
     /// <summary>Does what the driver cannot do, and places the frame.</summary>
@@ -182,7 +191,13 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
             if (delivery == NetDelivery.Full)
             {
                 // Once a part was delivered the whole cannot be tried again: the rest is lost, as in any network.
-                return placed == 0 ? NetDelivery.Full : NetDelivery.Delivered;
+                if (placed == 0)
+                {
+                    return NetDelivery.Full;
+                }
+
+                _statistics.AddLost();
+                return NetDelivery.Delivered;
             }
 
             placed++;
@@ -217,7 +232,7 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
                 WriteHeader(ref writer, frame.Header, hash, bufferCount: 1);
                 Copy(ref writer, in frame);
                 Complete(chain.Head, needed);
-                _statistics.AddPacket(frame.LengthBytes);
+                Count(in frame);
                 return NetDelivery.Delivered;
             }
 
@@ -276,7 +291,7 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
         }
 
         _stock.RemoveFirst(count);
-        _statistics.AddPacket(frame.LengthBytes);
+        Count(in frame);
         return NetDelivery.Delivered;
     }
 
@@ -296,6 +311,15 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
         }
 
         _stock.Clear();
+    }
+
+    private void Count(in NetFrame frame)
+    {
+        _statistics.AddPacket(frame.LengthBytes);
+        if (!frame.Header.IsPlain)
+        {
+            _statistics.AddOffload(frame.Header, frame.LengthBytes);
+        }
     }
 
     private NetDelivery Starve()

@@ -18,6 +18,9 @@ internal sealed record NetReceiveState
     /// <summary>Calculates hashes; null when nobody wants any.</summary>
     public NetHasher? Hasher { get; init; }
 
+    /// <summary>Tunnels whose inner packets hashes are over.</summary>
+    public NetHashTunnels Tunnels { get; init; }
+
     /// <summary>Chooses the queue by the hash; null when the port or the flow does.</summary>
     public NetScaling? Scaling { get; init; }
 

@@ -140,6 +140,11 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
 
         _sender!.Send(in frame);
         _statistics.AddPacket((int)length);
+        if (!header.IsPlain)
+        {
+            _statistics.AddOffload(header, (int)length);
+        }
+
         return true;
     }
 }

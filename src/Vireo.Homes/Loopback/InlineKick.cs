@@ -17,6 +17,7 @@ internal sealed class InlineKick : ISignal
     {
         if (Handler is { } handler)
         {
+            handler.NoteKick();
             _loop.Activate(handler);
         }
     }

@@ -89,6 +89,7 @@ internal sealed class QueueTask : LoopTask, ILoopWatcher, IDisposable
             pipe.TryDrain();
         }
 
+        _handler.NoteKick();
         Activate();
     }
 

@@ -48,8 +48,15 @@ public sealed class LoopbackPort : INetPort
     {
         public bool HasRoom => true;
 
-        // Acquire: pairs with the store in OpenReceiver.
-        public void Send(in NetFrame frame) => Volatile.Read(ref port._queues[pairIndex])?.Deliver(in frame);
+        public void Send(in NetFrame frame)
+        {
+            // Acquire: pairs with the store in OpenReceiver.
+            INetReceiveQueue? queue = Volatile.Read(ref port._queues[pairIndex]);
+            if (queue?.Deliver(in frame) == NetDelivery.Full)
+            {
+                queue.NoteLost();
+            }
+        }
 
         public void Flush() { }
 

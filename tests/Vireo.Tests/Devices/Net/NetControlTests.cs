@@ -426,7 +426,10 @@ public sealed class NetControlTests
     }
 
     [Theory]
-    [InlineData(7, 0)]
+    [InlineData(10, 0)]
+    [InlineData(7, 1)]
+    [InlineData(8, 2)]
+    [InlineData(9, 0)]
     [InlineData(0, 6)]
     [InlineData(1, 2)]
     [InlineData(2, 2)]
@@ -447,7 +450,7 @@ public sealed class NetControlTests
     {
         using NetBench bench = new(choose: NetBench.Plain);
 
-        for (byte commandClass = 0; commandClass <= 6; commandClass++)
+        for (byte commandClass = 0; commandClass <= 9; commandClass++)
         {
             Assert.Equal([NetBench.Error], bench.Command(commandClass, 0, new byte[64]));
         }
@@ -483,7 +486,7 @@ public sealed class NetControlTests
         {
             byte[] data = new byte[random.Next(0, 60)];
             random.NextBytes(data);
-            byte[] answer = bench.Command((byte)random.Next(8), (byte)random.Next(7), data, random.Next(0, 12));
+            byte[] answer = bench.Command((byte)random.Next(11), (byte)random.Next(7), data, random.Next(0, 12));
             Assert.InRange(answer[0], NetBench.Ok, NetBench.Error);
         }
     }

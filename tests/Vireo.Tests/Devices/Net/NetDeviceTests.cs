@@ -31,7 +31,7 @@ public sealed class NetDeviceTests
 
         device.ReadConfig(0, config);
 
-        Assert.Equal(24, config.Length);
+        Assert.Equal(28, config.Length);
         Assert.Equal([0x52, 0x54, 0x00, 0x12, 0x34, 0x56], config[..6]);
         Assert.Equal(1, BinaryPrimitives.ReadUInt16LittleEndian(config.AsSpan(6)));
         Assert.Equal(3, BinaryPrimitives.ReadUInt16LittleEndian(config.AsSpan(8)));
