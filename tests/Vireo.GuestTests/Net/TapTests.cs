@@ -8,27 +8,46 @@ public sealed class TapTests : GuestTest
 {
     private const int FileBytes = 20 << 20;
 
-    public static TheoryData<GuestConfiguration, string> Configurations =>
+    /// <summary>A driver that changes the size of its rings resets each queue for it.</summary>
+    private const string RingsAreResized = """
+        check "the rings are resized" ethtool -G eth0 rx 128 tx 64
+        is "as they were asked to" "$(ethtool -g eth0 | sed -n '/^Current/,$s/^\(RX\|TX\):[[:space:]]*//p' | xargs)" "128 64"
+        """;
+
+    public static TheoryData<GuestConfiguration, string, string, string> Configurations =>
         new()
         {
-            { GuestConfiguration.Default, "" },
-            { GuestConfiguration.Default with { PackedRing = true, Queues = 2 }, "" },
-            { GuestConfiguration.Default with { EventIndex = false }, ",mrg_rxbuf=off" },
+            { GuestConfiguration.Default, "", "", "" },
+            { GuestConfiguration.Default with { PackedRing = true, Queues = 2 }, "", "", "" },
+            { GuestConfiguration.Default with { EventIndex = false }, ",mrg_rxbuf=off", "", "" },
+            { GuestConfiguration.VfioUser with { Queues = 2 }, "", "--control-queue", RingsAreResized },
+            {
+                GuestConfiguration.VfioUser with
+                {
+                    PackedRing = true,
+                    LineInterrupts = true,
+                },
+                "",
+                "--control-queue",
+                RingsAreResized
+            },
         };
 
     [Theory]
     [MemberData(nameof(Configurations))]
-    public void DownloadsAreWhole(GuestConfiguration configuration, string options)
+    public void DownloadsAreWhole(GuestConfiguration configuration, string options, string arguments, string resizing)
     {
         string socket = InScratch("net.sock");
         var network = HostNetwork.Start(
             RunProgram,
             StartProgram,
             InScratch("www"),
-            "--queue-pairs",
-            $"{configuration.Queues}",
-            "--vhost-user",
-            socket
+            [
+                "--queue-pairs",
+                $"{configuration.Queues}",
+                .. configuration.HomeArguments(socket),
+                .. arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries),
+            ]
         );
         string sum = network.Publish("file", FileBytes);
         string busybox = GuestArtifacts.Program("nettools", "busybox");
@@ -40,7 +59,7 @@ public sealed class TapTests : GuestTest
             "-c",
             $"exec {busybox} nc -l -p 81 0<>{fifo} >{InScratch("up")}"
         );
-        Guest guest = BootGuest(new QemuCommand(configuration).WithVhostUserNet(socket, options));
+        Guest guest = BootGuest(new QemuCommand(configuration).WithServedNet(socket, options));
 
         guest.RunTap(
             $$"""
@@ -51,6 +70,7 @@ public sealed class TapTests : GuestTest
             is "the pairs of queues" "$(ls -d /sys/class/net/eth0/queues/rx-* | wc -l)" {{configuration.Queues}}
             is "segmentation by the device" "$(ethtool -k eth0 | grep -c '^tcp-segmentation-offload: on')" 1
             is "over IPv4" "$(fetch {{HostNetwork.Address4}})" {{sum}}
+            {{resizing}}
             is "over IPv6" "$(fetch '[{{HostNetwork.Address6}}]')" {{sum}}
             check "offloads go off" ethtool -K eth0 tx off sg off tso off gso off gro off
             is "over IPv4 without offloads" "$(fetch {{HostNetwork.Address4}})" {{sum}}

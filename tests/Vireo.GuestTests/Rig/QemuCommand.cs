@@ -50,6 +50,12 @@ public sealed class QemuCommand
     public QemuCommand WithServedEntropy(string socket) =>
         Configuration.Home == GuestHome.VfioUser ? WithVfioUser(socket) : WithVhostUserEntropy(socket);
 
+    /// <summary>Adds a network card that vireo serves, in the home that the configuration names.</summary>
+    /// <param name="socket">Where it is served.</param>
+    /// <param name="options">What the front-end takes away from it, each with a comma before it; a function has no front-end.</param>
+    public QemuCommand WithServedNet(string socket, string options = "") =>
+        Configuration.Home == GuestHome.VfioUser ? WithVfioUser(socket) : WithVhostUserNet(socket, options);
+
     /// <summary>Adds a PCI function served over a vfio-user socket.</summary>
     /// <param name="socket">Where the server listens.</param>
     /// <param name="members">More members of QEMU's JSON object, each with a comma before it.</param>
