@@ -1,7 +1,8 @@
 using Vireo.Benchmarks;
+using Vireo.Benchmarks.Homes;
 using Vireo.Benchmarks.Micro;
 
-IBenchmark[] benchmarks = [new RingBenchmark(), new LoopbackBenchmark()];
+IBenchmark[] benchmarks = [new RingBenchmark(), new LoopbackBenchmark(), new HomesBenchmark()];
 IBenchmark? chosen = benchmarks.FirstOrDefault(benchmark =>
     args.Length > 0 && string.Equals(benchmark.Name, args[0], StringComparison.Ordinal)
 );
