@@ -74,6 +74,7 @@ internal static class CommandLine
         }
 
         root.Add(ImageCommand.Create(context));
+        root.Add(SwitchCommand.Create(context));
         root.Add(DemoCommand.Create(context));
         root.Add(InspectCommand.Create(context));
         root.Add(RecordCommand.Create(context));

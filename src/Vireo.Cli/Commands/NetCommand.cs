@@ -12,11 +12,16 @@ namespace Vireo.Cli.Commands;
 /// <summary><c>vireo net</c>: a network card.</summary>
 internal sealed class NetCommand : DeviceCommand
 {
-    private const string Places = "one of --tap NAME, --tap-fd FD, --null, --loopback and --generate BYTES";
+    private const string Places =
+        "one of --tap NAME, --tap-fd FD, " + NetSocketPlaces.Usage + ", --null, --loopback and --generate BYTES";
+
     private const int QueueSizeUsual = 256;
     private const int QueueSizeMax = 32768;
     private const int FrameBytesMin = 60;
     private const int MtuMin = 68;
+
+    private readonly NetSocketPlaces _sockets = new();
+    private readonly NetPortFilters _filters = new();
 
     private readonly Option<string?> _tap = new("--tap")
     {
@@ -137,6 +142,10 @@ internal sealed class NetCommand : DeviceCommand
                 vireo net --tap tap0 --bridge br0 --queue-pairs 2 --threads 2 --vhost-user /tmp/net.sock
               As libvirt and others start it, with an interface that they opened:
                 vireo net --socket-path=/tmp/net.sock --tap-fd=5
+              The host's network without any privilege or preparation, by passt:
+                vireo net --user --vhost-user /tmp/net.sock
+              A cable to a QEMU with -netdev stream,id=n,server=off,addr.type=unix,addr.path=/tmp/cable.sock, recorded:
+                vireo net --stream-listen /tmp/cable.sock --capture /tmp/cable.pcapng --vhost-user /tmp/net.sock
               Every packet comes back, to measure:
                 vireo net --loopback --poll-us 100 --vhost-user /tmp/net.sock
             """;
@@ -157,7 +166,8 @@ internal sealed class NetCommand : DeviceCommand
             Offloads = result.GetValue(_noOffloads) ? NetOffloads.None : NetOffloads.All,
             MergesReceiveBuffers = !result.GetValue(_noMerging),
         };
-        (INetPort port, string subject) = OpenPort(result, resources, options);
+        (INetPort place, string subject) = OpenPort(result, resources, options);
+        INetPort port = _filters.Apply(place, subject, result, resources.Loops);
         try
         {
             return new(new NetDevice(port, options), subject, port as IDisposable);
@@ -175,6 +185,7 @@ internal sealed class NetCommand : DeviceCommand
         command.Add(_tap);
         command.Add(_tapDescriptors);
         command.Add(_bridge);
+        _sockets.AddTo(command);
         command.Add(_null);
         command.Add(_loopback);
         command.Add(_generate);
@@ -188,6 +199,7 @@ internal sealed class NetCommand : DeviceCommand
         command.Add(_hasScaling);
         command.Add(_isStandby);
         command.Add(_speed);
+        _filters.AddTo(command);
         command.Validators.Add(Check);
     }
 
@@ -201,7 +213,7 @@ internal sealed class NetCommand : DeviceCommand
             result.GetResult(_loopback),
             result.GetResult(_generate),
         ];
-        int count = 0;
+        int count = _sockets.CountIn(result);
         foreach (SymbolResult? way in ways)
         {
             count += way is null ? 0 : 1;
@@ -254,6 +266,11 @@ internal sealed class NetCommand : DeviceCommand
         {
             TapPort tap = WrapTap(resources, options, numbers);
             return (tap, tap.Name);
+        }
+
+        if (_sockets.TryOpen(result, resources.Loops) is { } socket)
+        {
+            return socket;
         }
 
         if (result.GetValue(_generate) is { } frameBytes)

@@ -17,6 +17,10 @@ public abstract class QueueHandler : IDisposable
     private IDeviceHost? _host;
     private bool _isFaultReported;
     private bool _isInTurn;
+
+    /// <summary>Whether a turn was asked for that has not begun: once is enough, however many chains are completed before it.</summary>
+    private bool _isTurnAwaited;
+
     private long _calls;
     private long _kicks;
 
@@ -57,6 +61,7 @@ public abstract class QueueHandler : IDisposable
     public bool Run()
     {
         _isInTurn = true;
+        _isTurnAwaited = false;
         bool worked = !IsStopping && TakeChains();
         if (Queue.HasUnpublished)
         {
@@ -162,8 +167,9 @@ public abstract class QueueHandler : IDisposable
     protected void Complete(ushort head, uint writtenBytes)
     {
         Queue.Complete(head, writtenBytes);
-        if (!_isInTurn)
+        if (!_isInTurn && !_isTurnAwaited)
         {
+            _isTurnAwaited = true;
             Loop.Activate(this);
         }
     }

@@ -60,7 +60,7 @@ public static class NetHeaderCheck
     /// <param name="header">What is to be done to the packet; checked.</param>
     /// <param name="offloads">What the driver does.</param>
     /// <param name="ipVersion">4, 6, or 0 when nobody has looked: then UDP segments need both kinds.</param>
-    internal static bool IsTaken(NetHeader header, NetOffloads offloads, int ipVersion)
+    public static bool IsTaken(NetHeader header, NetOffloads offloads, int ipVersion = 0)
     {
         if (header.Flags != 0 && !offloads.HasFlag(NetOffloads.Checksum))
         {

@@ -9,12 +9,15 @@ namespace Vireo.Linux.Native;
 internal static partial class LibC
 {
     internal const int AF_UNIX = 1;
+    internal const int AF_INET = 2;
+    internal const int AF_INET6 = 10;
     internal const int SOCK_STREAM = 1;
     internal const int SOCK_DGRAM = 2;
     internal const int SOCK_SEQPACKET = 5;
     internal const int SOCK_CLOEXEC = 0x80000;
     internal const int SOCK_NONBLOCK = 0x800;
     internal const int SOL_SOCKET = 1;
+    internal const int SO_REUSEADDR = 2;
     internal const int SO_TYPE = 3;
     internal const int SO_ERROR = 4;
     internal const int SO_SNDBUF = 7;

@@ -22,11 +22,12 @@ internal sealed class NetBench : IDisposable
         Func<FeatureSet, FeatureSet>? choose = null,
         FeatureSet? rings = null,
         FakeNetPort? port = null,
-        ushort queueSize = 256
+        ushort queueSize = 256,
+        INetPort? plug = null
     )
     {
         Port = port ?? new();
-        NetDevice device = new(Port, options ?? new() { Mac = Mac });
+        NetDevice device = new(plug ?? Port, options ?? new() { Mac = Mac });
         Home = LoopbackHome.Open(
             device,
             new()

@@ -1,0 +1,255 @@
+using Vireo.Backends.Net.Switch;
+using Vireo.Core.Spec;
+using Vireo.Devices.Net;
+using Vireo.Tests.Devices.Net;
+using Vireo.Tests.Fakes;
+
+namespace Vireo.Tests.Backends.Net;
+
+/// <summary>Three guests on one switch, each with rings of its own.</summary>
+public sealed class NetSwitchTests : IDisposable
+{
+    private static readonly MacAddress First = MacAddress.Local(1);
+    private static readonly MacAddress Second = MacAddress.Local(2);
+    private static readonly MacAddress Third = MacAddress.Local(3);
+
+    private readonly FakeClock _clock = new();
+    private readonly List<NetBench> _benches = [];
+
+    public void Dispose() => _benches.ForEach(static bench => bench.Dispose());
+
+    [Fact]
+    public void Frame_ToUnknownAddress_GoesToAllOthers()
+    {
+        NetBench[] guests = Plug(Make(), null, null, null);
+
+        Send(guests[0], First, Second);
+
+        Assert.Empty(Take(guests[0]));
+        Assert.Single(Take(guests[1]));
+        Assert.Single(Take(guests[2]));
+    }
+
+    [Fact]
+    public void Frame_ToLearnedAddress_GoesThereOnly()
+    {
+        NetSwitch center = Make();
+        NetBench[] guests = Plug(center, null, null, null);
+        Send(guests[1], Second, MacAddress.Broadcast);
+        TakeAll(guests);
+
+        byte[] frame = Send(guests[0], First, Second);
+
+        Assert.Equal(frame, Assert.Single(Take(guests[1])));
+        Assert.Empty(Take(guests[2]));
+        Assert.Equal(1, center.Ports[0].Statistics.PacketsIn);
+        Assert.Equal(frame.Length, center.Ports[1].Statistics.BytesOut);
+    }
+
+    [Fact]
+    public void Frame_ToItsOwnSide_GoesNowhere()
+    {
+        NetBench[] guests = Plug(Make(), null, null);
+        Send(guests[0], Second, MacAddress.Broadcast);
+        TakeAll(guests);
+
+        Send(guests[0], First, Second);
+
+        Assert.Empty(Take(guests[0]));
+        Assert.Empty(Take(guests[1]));
+    }
+
+    [Fact]
+    public void Address_ThatMoved_IsFoundAtItsNewPlace()
+    {
+        NetSwitch center = Make();
+        NetBench[] guests = Plug(center, null, null, null);
+        Send(guests[1], Second, MacAddress.Broadcast);
+        Send(guests[2], Second, MacAddress.Broadcast);
+        TakeAll(guests);
+
+        Send(guests[0], First, Second);
+
+        Assert.Empty(Take(guests[1]));
+        Assert.Single(Take(guests[2]));
+        Assert.Equal(1, center.AddressMoves);
+    }
+
+    [Fact]
+    public void Address_SilentForTooLong_IsForgotten()
+    {
+        NetBench[] guests = Plug(Make(), null, null, null);
+        Send(guests[1], Second, MacAddress.Broadcast);
+        TakeAll(guests);
+        _clock.Advance(TimeSpan.FromSeconds(301));
+        Send(guests[0], First, MacAddress.Broadcast);
+        TakeAll(guests);
+
+        Send(guests[0], First, Second);
+
+        Assert.Single(Take(guests[1]));
+        Assert.Single(Take(guests[2]));
+    }
+
+    [Fact]
+    public void Floods_TooMany_AreRefusedUntilTimePasses()
+    {
+        NetSwitch center = Make(new() { FloodsPerSecond = 2 });
+        NetBench[] guests = Plug(center, null, null);
+        for (int count = 0; count < 5; count++)
+        {
+            Send(guests[0], First, MacAddress.Broadcast);
+        }
+
+        Assert.Equal(2, Take(guests[1]).Count);
+        Assert.Equal(3, center.Ports[0].Statistics.FloodsRefused);
+
+        _clock.Advance(TimeSpan.FromSeconds(0.5));
+        // The clock is read at the end of a turn.
+        Send(guests[0], First, MacAddress.Broadcast);
+        Send(guests[0], First, MacAddress.Broadcast);
+        Assert.Single(Take(guests[1]));
+    }
+
+    [Fact]
+    public void Vlans_AreApart_AndTheirFramesTaggedWhereTagsGoThrough()
+    {
+        NetSwitch center = Make();
+        NetBench[] guests = Plug(center, 5, 5, 6, null);
+
+        byte[] frame = Send(guests[0], First, MacAddress.Broadcast);
+
+        Assert.Equal(frame, Assert.Single(Take(guests[1])));
+        Assert.Empty(Take(guests[2]));
+        byte[] tagged = Assert.Single(Take(guests[3]));
+        Assert.Equal([.. frame[..12], 0x81, 0, 0, 5, .. frame[12..]], tagged);
+
+        guests[3].Send(tagged, default(NetHeader));
+        Assert.Empty(Take(guests[2]));
+        Assert.Equal(frame, Assert.Single(Take(guests[1])));
+        guests[0].Send(tagged, default(NetHeader));
+        Assert.Empty(Take(guests[1]));
+        Assert.Equal(1, center.Ports[0].Statistics.VlanDrops);
+    }
+
+    [Fact]
+    public void Segments_StayTogetherForWhoTakesThem_AndAreCutForWhoDoesNot()
+    {
+        NetSwitch center = Make();
+        NetBench[] guests =
+        [
+            PlugIn(center, null, NetBench.Unfiltered),
+            PlugIn(center, null, NetBench.Unfiltered),
+            PlugIn(center, null, static offered => offered & FeatureSet.Of(NetFeatures.MergeReceiveBuffers)),
+        ];
+        byte[] partial = Packets.WithPartialChecksum(Packets.Tcp4(3000));
+        MacAddress.Broadcast.Write(partial);
+
+        guests[0].Send(partial, Packets.PartialHeader(partial, NetSegmentation.Tcp4, 1000));
+
+        (NetHeader header, byte[] whole) = Assert.Single(guests[1].TakePackets());
+        Assert.Equal(NetSegmentation.Tcp4, header.Segmentation);
+        Assert.Equal(partial, whole);
+        List<(NetHeader Header, byte[] Frame)> segments = guests[2].TakePackets();
+        Assert.Equal(3, segments.Count);
+        Assert.All(segments, static segment => Packets.AssertWhole(segment.Frame));
+    }
+
+    [Fact]
+    public void Segments_BetweenVlans_KeepTheirOffsets()
+    {
+        NetSwitch center = Make();
+        NetBench[] guests =
+        [
+            PlugIn(center, 7, NetBench.Unfiltered),
+            PlugIn(center, null, static offered => offered & FeatureSet.Of(NetFeatures.MergeReceiveBuffers)),
+        ];
+        byte[] partial = Packets.WithPartialChecksum(Packets.Udp6(100));
+        MacAddress.Broadcast.Write(partial);
+
+        guests[0].Send(partial, Packets.PartialHeader(partial));
+
+        byte[] frame = Assert.Single(guests[1].TakePackets()).Frame;
+        Assert.Equal(7, frame[15]);
+        Packets.AssertWhole([.. frame[..12], .. frame[16..]]);
+    }
+
+    [Fact]
+    public void Frame_WithoutABuffer_IsLostAndCounted()
+    {
+        NetSwitch center = Make();
+        NetBench sender = PlugIn(center, null, NetBench.Plain);
+        NetBench receiver = PlugIn(center, null, NetBench.Plain, buffers: 0);
+
+        Send(sender, First, Third);
+
+        Assert.Equal(1, center.Ports[1].Statistics.FullDrops);
+        Assert.Equal(1, receiver.Device.StatisticsOf(0).Lost);
+    }
+
+    [Fact]
+    public void Port_TakenAway_IsForgotten()
+    {
+        NetSwitch center = Make();
+        NetBench[] guests = Plug(center, null, null);
+        SwitchPort gone = center.AddPort("gone");
+        gone.Dispose();
+
+        Send(guests[0], First, MacAddress.Broadcast);
+
+        Assert.Single(Take(guests[1]));
+        Assert.Equal(2, center.Ports.Count);
+    }
+
+    [Fact]
+    public void Addresses_WithoutEnd_CostNothingButFlooding()
+    {
+        NetSwitch center = Make(new() { AddressesMax = 16 });
+        NetBench[] guests = Plug(center, null, null);
+        for (ulong number = 0; number < 1000; number++)
+        {
+            Send(guests[0], MacAddress.Local(1000 + number), Second);
+        }
+
+        Assert.Equal(1000, center.Ports[0].Statistics.PacketsIn);
+        Assert.Equal(0, center.AddressMoves);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(4095)]
+    public void AddPort_ImpossibleVlan_IsRefused(int vlan) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => Make().AddPort("port", vlan));
+
+    private static byte[] Send(NetBench guest, MacAddress from, MacAddress to)
+    {
+        byte[] frame = Packets.Plain(100, to);
+        from.Write(frame.AsSpan(6));
+        guest.Send(frame, default(NetHeader));
+        return frame;
+    }
+
+    private static List<byte[]> Take(NetBench guest) => [.. guest.TakePackets().Select(static packet => packet.Frame)];
+
+    private static void TakeAll(NetBench[] guests) => Array.ForEach(guests, static guest => Take(guest));
+
+    private NetSwitch Make(NetSwitchOptions? options = null) => new(null, options, _clock);
+
+    private NetBench[] Plug(NetSwitch center, params int?[] vlans) =>
+        [.. vlans.Select(vlan => PlugIn(center, vlan, NetBench.Plain))];
+
+    private NetBench PlugIn(NetSwitch center, int? vlan, Func<FeatureSet, FeatureSet> choose, int buffers = 32)
+    {
+        NetBench bench = new(
+            choose: offered => choose(offered).Without(NetFeatures.ControlReceive).Without(NetFeatures.ControlVlan),
+            plug: center.AddPort($"port {_benches.Count}", vlan)
+        );
+        _benches.Add(bench);
+        for (int count = 0; count < buffers; count++)
+        {
+            bench.Post(0, 4000);
+        }
+
+        return bench;
+    }
+}
