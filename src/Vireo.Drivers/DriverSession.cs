@@ -231,7 +231,7 @@ public sealed class DriverSession : IDeviceHost, IDisposable
     private QueueClient MakeQueue(int index, int descriptorsPerRequest)
     {
         bool isIndirect = Features.Contains(CoreFeature.IndirectDescriptors);
-        ushort size = SizeOf(index, isIndirect ? 1 : descriptorsPerRequest);
+        ushort size = SizeOf(index, isIndirect ? 1 : descriptorsPerRequest, descriptorsPerRequest);
         QueueAreas areas = new(
             size,
             AllocateArea(SplitRing.DescriptorBytes(size)),
@@ -257,10 +257,15 @@ public sealed class DriverSession : IDeviceHost, IDisposable
     }
 
     /// <summary>The size of a ring that holds as many requests as were asked for, as far as the device takes it.</summary>
-    private ushort SizeOf(int index, int descriptorsPerRequest)
+    /// <param name="index">Which queue.</param>
+    /// <param name="entriesPerRequest">How many descriptors of the ring itself a request takes.</param>
+    /// <param name="descriptorsPerRequest">
+    /// How many it has in all, which is never more than the queue size, tables or not (VIRTIO 1.4 §2.7.5.3.1).
+    /// </param>
+    private ushort SizeOf(int index, int entriesPerRequest, int descriptorsPerRequest)
     {
-        int wanted = (int)
-            System.Numerics.BitOperations.RoundUpToPowerOf2((uint)(_options.Depth * descriptorsPerRequest));
+        int needed = Math.Max(_options.Depth * entriesPerRequest, descriptorsPerRequest);
+        int wanted = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)needed);
         int size = Math.Min(Math.Min(wanted, Device.Queues[index].SizeMax), SplitRing.SizeMax);
         return size >= descriptorsPerRequest
             ? (ushort)size

@@ -42,6 +42,33 @@ public sealed class BlockDriverTests : IDisposable
     }
 
     [Theory]
+    [InlineData(1, 1)]
+    [InlineData(1, 8)]
+    [InlineData(3, 30)]
+    public void Queue_DepthSmallerThanARequest_StillHoldsOne(int depth, int segments)
+    {
+        using var driver = BlockDriver.Open(
+            new BlockDevice(_disk),
+            new()
+            {
+                Depth = depth,
+                SegmentsMax = segments,
+                Loop = _loop.Queues,
+            }
+        );
+        DriverBuffer[] buffers = [.. Enumerable.Range(0, driver.SegmentsMax).Select(_ => driver.Memory.Allocate(512))];
+        BlockQueue queue = driver.Queue(0);
+
+        Assert.True(queue.TryRead(0, buffers, tag: 1));
+        queue.Submit();
+
+        var completions = new BlockCompletion[1];
+        Assert.Equal(1, queue.Wait(completions, TimeSpan.FromSeconds(10)));
+        Assert.True(completions[0].IsDone);
+        Assert.Equal(depth, queue.Depth);
+    }
+
+    [Theory]
     [MemberData(nameof(Rings))]
     public void Queue_FullDepthManyTimes_CompletesEachRequestOnce(bool isPacked, bool isIndirect, bool hasEventIndex)
     {
