@@ -9,16 +9,20 @@ namespace Vireo.GuestTests.Peers;
 /// <summary>Fills a disk through all queues of a driver and reads it back: every block says where it belongs.</summary>
 internal static class DiskLoad
 {
-    private const int BlockBytes = 64 << 10;
+    public const int BlockBytes = 64 << 10;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    /// <summary>Writes every block of the disk, full depth on each queue, each queue by a thread of its own.</summary>
-    public static void Fill(BlockDriver disk, long lengthBytes, ulong seed) =>
-        OnEachQueue(disk, lengthBytes, isWrite: true, seed);
+    /// <summary>Writes blocks of the disk, full depth on each queue, each queue by a thread of its own.</summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="lengthBytes">How long it is.</param>
+    /// <param name="stride">1 for every block, 2 for every second one...</param>
+    /// <param name="seed">Decides what is written.</param>
+    public static void Fill(BlockDriver disk, long lengthBytes, int stride, ulong seed) =>
+        OnEachQueue(disk, lengthBytes, stride, isWrite: true, seed);
 
-    /// <summary>Reads every block of the disk, and looks whether it holds what <see cref="Fill"/> wrote.</summary>
-    public static void Verify(BlockDriver disk, long lengthBytes, ulong seed) =>
-        OnEachQueue(disk, lengthBytes, isWrite: false, seed);
+    /// <summary>Reads the blocks back, and looks whether they hold what <see cref="Fill"/> wrote.</summary>
+    public static void Verify(BlockDriver disk, long lengthBytes, int stride, ulong seed) =>
+        OnEachQueue(disk, lengthBytes, stride, isWrite: false, seed);
 
     /// <summary>What a block holds: numbers that depend on the block and on the place in it.</summary>
     public static void MakeBlock(Span<byte> block, long offsetBytes, ulong seed)
@@ -37,7 +41,7 @@ internal static class DiskLoad
         BinaryPrimitives.WriteInt64LittleEndian(block, offsetBytes);
     }
 
-    private static void OnEachQueue(BlockDriver disk, long lengthBytes, bool isWrite, ulong seed)
+    private static void OnEachQueue(BlockDriver disk, long lengthBytes, int stride, bool isWrite, ulong seed)
     {
         List<Exception> failures = [];
         Thread[] threads =
@@ -48,7 +52,7 @@ internal static class DiskLoad
                 {
                     try
                     {
-                        RunQueue(disk, index, lengthBytes, isWrite, seed);
+                        RunQueue(disk, index, lengthBytes, stride, isWrite, seed);
                     }
                     catch (Exception exception)
                     {
@@ -67,7 +71,7 @@ internal static class DiskLoad
         }
     }
 
-    private static void RunQueue(BlockDriver disk, int index, long lengthBytes, bool isWrite, ulong seed)
+    private static void RunQueue(BlockDriver disk, int index, long lengthBytes, int stride, bool isWrite, ulong seed)
     {
         const int Depth = 16;
         BlockQueue queue = disk.Queue(index);
@@ -76,13 +80,14 @@ internal static class DiskLoad
         long[] offsets = new long[Depth];
         var completions = new BlockCompletion[Depth];
         byte[] expected = new byte[BlockBytes];
-        long next = (long)index * BlockBytes;
+        long step = (long)stride * BlockBytes;
+        long next = index * step;
         while (next < lengthBytes || free.Count < Depth)
         {
             while (next < lengthBytes && free.TryPop(out int slot))
             {
                 offsets[slot] = next;
-                next += (long)disk.QueueCount * BlockBytes;
+                next += disk.QueueCount * step;
                 ulong sector = (ulong)offsets[slot] / 512;
                 if (isWrite)
                 {

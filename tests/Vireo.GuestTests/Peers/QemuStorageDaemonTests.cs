@@ -13,9 +13,10 @@ namespace Vireo.GuestTests.Peers;
 /// <summary>Our front-end and our block driver against QEMU's storage daemon (libvhost-user).</summary>
 public sealed class QemuStorageDaemonTests : StorageDaemonTest
 {
-    /// <summary>Set to a number of bytes to compare a larger disk than the usual.</summary>
+    /// <summary>How much of a large disk is written, every byte of it; a multiple of 1 MiB. Without it a sparse one is compared.</summary>
     private const string LengthVariable = "VIREO_PEER_DISK_BYTES";
 
+    private const long UsualSparseBytes = 512L << 20;
     private const long UsualBytes = 96L << 20;
     private const ulong Seed = 20_26;
 
@@ -29,47 +30,17 @@ public sealed class QemuStorageDaemonTests : StorageDaemonTest
 
     [Theory]
     [MemberData(nameof(Rings))]
-    public void DiskIsWrittenReadAndComparedWithQemuImg(int queues, bool isIndirect, bool hasEventIndex)
+    public void DiskIsWrittenReadAndComparedWithQemuImg(int queues, bool isIndirect, bool hasEventIndex) =>
+        WriteReadCompare(UsualBytes, stride: 1, queues, isIndirect, hasEventIndex);
+
+    [Fact]
+    public void LargeDiskIsWrittenReadAndComparedWithQemuImg()
     {
+        const int SparseStride = 16;
         string? given = Environment.GetEnvironmentVariable(LengthVariable);
-        long lengthBytes = given is null ? UsualBytes : long.Parse(given, CultureInfo.InvariantCulture);
-        string image = CreateImage("disk.raw", lengthBytes);
-        string socket = InScratch("disk.sock");
-        StartStorageDaemon(image, socket, queues);
-        using (BlockDriver disk = Open(socket, queues, isIndirect, hasEventIndex))
-        {
-            Assert.Equal((ulong)lengthBytes, disk.CapacitySectors * 512);
-            Assert.Equal(queues, disk.QueueCount);
-            Assert.Equal(isIndirect, disk.Has(CoreFeature.IndirectDescriptors));
-            DiskLoad.Fill(disk, lengthBytes, Seed);
-            disk.Flush();
-            DiskLoad.Verify(disk, lengthBytes, Seed);
-        }
-
-        // The reference is made without a driver, and compared by a program that is not ours.
-        string reference = InScratch("reference.raw");
-        using (FileStream file = File.Create(reference))
-        {
-            byte[] block = new byte[64 << 10];
-            for (long offset = 0; offset < lengthBytes; offset += block.Length)
-            {
-                DiskLoad.MakeBlock(block, offset, Seed);
-                file.Write(block);
-            }
-        }
-
-        string output = RunProgram(
-            GuestArtifacts.Program("qemu11", "qemu-img"),
-            "compare",
-            "-U",
-            "-f",
-            "raw",
-            "-F",
-            "raw",
-            image,
-            reference
-        );
-        Assert.Contains("identical", output, StringComparison.OrdinalIgnoreCase);
+        long lengthBytes = given is null ? UsualSparseBytes : long.Parse(given, CultureInfo.InvariantCulture);
+        int stride = given is null ? SparseStride : 1;
+        WriteReadCompare(lengthBytes, stride, queues: 2, isIndirect: true, hasEventIndex: true);
     }
 
     [Fact]
@@ -160,6 +131,39 @@ public sealed class QemuStorageDaemonTests : StorageDaemonTest
             disk.Read(round * 512, sector);
             Assert.Equal((byte)round, sector[511]);
         }
+    }
+
+    /// <summary>Writes blocks through the driver, reads them back, and compares the file with one that was made without it.</summary>
+    private void WriteReadCompare(long lengthBytes, int stride, int queues, bool isIndirect, bool hasEventIndex)
+    {
+        string image = CreateImage("disk.raw", lengthBytes);
+        string socket = InScratch("disk.sock");
+        StartStorageDaemon(image, socket, queues);
+        using (BlockDriver disk = Open(socket, queues, isIndirect, hasEventIndex))
+        {
+            Assert.Equal((ulong)lengthBytes, disk.CapacitySectors * 512);
+            Assert.Equal(queues, disk.QueueCount);
+            Assert.Equal(isIndirect, disk.Has(CoreFeature.IndirectDescriptors));
+            DiskLoad.Fill(disk, lengthBytes, stride, Seed);
+            disk.Flush();
+            DiskLoad.Verify(disk, lengthBytes, stride, Seed);
+        }
+
+        string reference = CreateImage("reference.raw", lengthBytes);
+        using (FileStream file = File.OpenWrite(reference))
+        {
+            byte[] block = new byte[DiskLoad.BlockBytes];
+            for (long offset = 0; offset < lengthBytes; offset += (long)stride * DiskLoad.BlockBytes)
+            {
+                DiskLoad.MakeBlock(block, offset, Seed);
+                file.Position = offset;
+                file.Write(block);
+            }
+        }
+
+        string qemuImg = GuestArtifacts.Program("qemu11", "qemu-img");
+        string output = RunProgram(qemuImg, "compare", "-U", "-f", "raw", "-F", "raw", image, reference);
+        Assert.Contains("identical", output, StringComparison.OrdinalIgnoreCase);
     }
 
     private static BlockDriver Open(string socket, int queues = 1, bool isIndirect = true, bool hasEventIndex = true) =>
