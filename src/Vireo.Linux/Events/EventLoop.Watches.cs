@@ -130,16 +130,28 @@ public sealed partial class EventLoop
     // SAFETY: the kernel writes at most the stated number of events into a pinned buffer of that capacity.
     private unsafe void PollEvents(int timeoutMs)
     {
-        int count = LibC.epoll_wait(_epoll, _events.Address, _events.Capacity, timeoutMs);
-        Errno error = count < 0 ? LinuxException.LastError : Errno.None;
+        long start = timeoutMs > 0 ? Environment.TickCount64 : 0;
+        int leftMs = timeoutMs;
+        int count;
+        Errno error;
+        do
+        {
+            count = LibC.epoll_wait(_epoll, _events.Address, _events.Capacity, leftMs);
+            error = count < 0 ? LinuxException.LastError : Errno.None;
+            if (error == Errno.EINTR && timeoutMs > 0)
+            {
+                leftMs = (int)Math.Max(timeoutMs - (Environment.TickCount64 - start), 0);
+            }
+        } while (error == Errno.EINTR); // The runtime stops threads by signals; that is no answer to whoever waits.
+
         // Release: from here on others need not wake us; nothing of ours has to be seen before.
         Volatile.Write(ref _isAsleep, 0);
-        if (count < 0 && error != Errno.EINTR)
+        if (count < 0)
         {
             throw new LinuxException(error, nameof(LibC.epoll_wait));
         }
 
-        _eventCount = Math.Max(count, 0);
+        _eventCount = count;
         _nextEvent = 0;
         DispatchEvents();
     }

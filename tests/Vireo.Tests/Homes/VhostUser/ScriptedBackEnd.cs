@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Vireo.Core.Spec;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux.Events;
@@ -10,6 +11,7 @@ internal sealed class ScriptedBackEnd : IDisposable
 {
     private readonly UnixChannel _channel;
     private readonly Thread _thread;
+    private readonly ConcurrentQueue<FrontEndRequest> _requests = new();
 
     /// <summary>Serves the other end of the returned channel.</summary>
     /// <param name="answer">
@@ -26,8 +28,8 @@ internal sealed class ScriptedBackEnd : IDisposable
     /// <summary>The front-end's end.</summary>
     public UnixChannel Peer { get; }
 
-    /// <summary>The requests that came, in their order.</summary>
-    public List<FrontEndRequest> Requests { get; } = [];
+    /// <summary>The requests that have come so far, in their order. A request without an answer may come later than one thinks.</summary>
+    public FrontEndRequest[] Requests => [.. _requests];
 
     public ulong ProtocolFeatures { get; init; } = FeatureSet.Of(0, 3, 9, 12, 13, 15, 16).Low;
 
@@ -104,7 +106,7 @@ internal sealed class ScriptedBackEnd : IDisposable
 
             Message message = socket.Message;
             message.CloseDescriptors();
-            Requests.Add(message.Request);
+            _requests.Enqueue(message.Request);
             if (!answer(this, message.Request))
             {
                 AnswerByDefault(message);

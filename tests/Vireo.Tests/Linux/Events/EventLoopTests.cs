@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Vireo.Linux;
 using Vireo.Linux.Events;
 using Vireo.Linux.Files;
@@ -5,8 +7,13 @@ using Vireo.Linux.Memory;
 
 namespace Vireo.Tests.Linux.Events;
 
-public sealed class EventLoopTests
+public sealed partial class EventLoopTests
 {
+    private const int SIGWINCH = 28;
+
+    /// <summary>What the clock behind Environment.TickCount64 may be late by.</summary>
+    private static readonly TimeSpan CoarseTick = TimeSpan.FromMilliseconds(20);
+
     /// <summary>Longer than anything here takes; only a failing test waits for it.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
@@ -25,6 +32,32 @@ public sealed class EventLoopTests
 
         Assert.Equal(1, watcher.Calls);
         Assert.Equal(LoopEvents.Readable, watcher.LastEvents);
+    }
+
+    [Fact]
+    public void RunOnce_Interrupted_GoesOnWaiting()
+    {
+        var wait = TimeSpan.FromMilliseconds(100);
+        using EventLoop loop = new();
+        using var handler = PosixSignalRegistration.Create(PosixSignal.SIGWINCH, context => context.Cancel = true);
+        int thread = gettid();
+        using CancellationTokenSource end = new();
+        Thread interrupter = new(() =>
+        {
+            while (!end.Token.WaitHandle.WaitOne(1))
+            {
+                _ = tgkill(Environment.ProcessId, thread, SIGWINCH);
+            }
+        });
+        interrupter.Start();
+        long start = Stopwatch.GetTimestamp();
+
+        loop.RunOnce(wait);
+
+        TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
+        end.Cancel();
+        interrupter.Join();
+        Assert.True(elapsed >= wait - CoarseTick, $"returned after {elapsed}");
     }
 
     [Fact]
@@ -431,4 +464,10 @@ public sealed class EventLoopTests
         loop.Run();
         Assert.False(isLate, "the loop did not stop in time");
     }
+
+    [LibraryImport("libc")]
+    private static partial int gettid();
+
+    [LibraryImport("libc")]
+    private static partial int tgkill(int process, int thread, int signal);
 }
