@@ -149,7 +149,8 @@ internal sealed class VfioUserClient : IPciAccess, IDisposable
 
     private void Receive(int start, int length)
     {
-        for (int end = start + length; start < end; )
+        int end = start + length;
+        while (start < end)
         {
             ReceiveOutcome outcome = _channel.TryReceive(
                 _message.AsSpan(start, end - start),

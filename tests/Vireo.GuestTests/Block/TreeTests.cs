@@ -74,7 +74,7 @@ public sealed class TreeTests : BlockTest
             string name = Path.GetRelativePath(userland, path);
             tar.WriteEntry(path, name);
             FileInfo entry = new(path);
-            if (entry.LinkTarget is null && (entry.Attributes & FileAttributes.Directory) == 0)
+            if (entry.LinkTarget is null && !entry.Attributes.HasFlag(FileAttributes.Directory))
             {
                 checksums.Write($"{Checksum(File.ReadAllBytes(path))}  ./{name}\n");
             }

@@ -73,7 +73,8 @@ public sealed class PortFilterTests : IDisposable
 
         Assert.Equal(
             ["packets.pcapng", "packets.pcapng.1", "packets.pcapng.2"],
-            Directory.GetFiles(_folder).Select(Path.GetFileName).Order()
+            Directory.GetFiles(_folder).Select(Path.GetFileName).Order(StringComparer.Ordinal),
+            StringComparer.Ordinal
         );
         Assert.All(
             Directory.GetFiles(_folder),
@@ -128,7 +129,8 @@ public sealed class PortFilterTests : IDisposable
     {
         byte[] bytes = File.ReadAllBytes(path);
         List<Block> blocks = [];
-        for (int at = 0; at < bytes.Length; )
+        int at = 0;
+        while (at < bytes.Length)
         {
             ReadOnlySpan<byte> rest = bytes.AsSpan(at);
             int length = BinaryPrimitives.ReadInt32LittleEndian(rest[4..]);

@@ -26,7 +26,7 @@ public sealed class SocketPortTests : IDisposable
     [Fact]
     public void Stream_PeerConnects_FramesGoBothWays()
     {
-        using StreamPort port = StreamPort.Listen(Unix("cable"), _loops);
+        using var port = StreamPort.Listen(Unix("cable"), _loops);
         Assert.False(port.IsLinkUp);
         FakeNetQueue queue = Open(port, out INetSender sender);
         using Socket peer = ConnectTo(Unix("cable"));
@@ -50,7 +50,7 @@ public sealed class SocketPortTests : IDisposable
     [Fact]
     public void Stream_FrameInPieces_IsPutTogether()
     {
-        using StreamPort port = StreamPort.Listen(Unix("cable"), _loops);
+        using var port = StreamPort.Listen(Unix("cable"), _loops);
         FakeNetQueue queue = Open(port, out _);
         using Socket peer = ConnectTo(Unix("cable"));
         byte[] frame = Packets.Plain(100);
@@ -69,7 +69,7 @@ public sealed class SocketPortTests : IDisposable
     [InlineData(65_558u + 100)]
     public void Stream_ImpossibleLength_EndsTheConnectionAndAnotherMayCome(uint length)
     {
-        using StreamPort port = StreamPort.Listen(Unix("cable"), _loops);
+        using var port = StreamPort.Listen(Unix("cable"), _loops);
         FakeNetQueue queue = Open(port, out _);
         using Socket bad = ConnectTo(Unix("cable"));
         Wait(() => port.IsLinkUp, "the link comes up");
@@ -88,7 +88,7 @@ public sealed class SocketPortTests : IDisposable
     [Fact]
     public void Stream_FrameWithoutAddresses_IsDropped()
     {
-        using StreamPort port = StreamPort.Listen(Unix("cable"), _loops);
+        using var port = StreamPort.Listen(Unix("cable"), _loops);
         FakeNetQueue queue = Open(port, out _);
         using Socket peer = ConnectTo(Unix("cable"));
 
@@ -101,7 +101,7 @@ public sealed class SocketPortTests : IDisposable
     [Fact]
     public void Stream_PeerThatDoesNotRead_FillsUpAndDrains()
     {
-        using StreamPort port = StreamPort.Listen(Unix("cable"), _loops);
+        using var port = StreamPort.Listen(Unix("cable"), _loops);
         Open(port, out INetSender sender);
         using Socket peer = ConnectTo(Unix("cable"));
         Wait(() => port.IsLinkUp, "the link comes up");
@@ -138,7 +138,7 @@ public sealed class SocketPortTests : IDisposable
     public void Stream_Connecting_ComesBackAfterThePeer()
     {
         using Socket first = ListenOn(Unix("server"));
-        using StreamPort port = StreamPort.Connect(Unix("server"), _loops);
+        using var port = StreamPort.Connect(Unix("server"), _loops);
         Open(port, out _);
         Assert.True(port.IsLinkUp);
         first.Accept().Dispose();
@@ -155,7 +155,7 @@ public sealed class SocketPortTests : IDisposable
         using Socket server = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         server.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         server.Listen();
-        using StreamPort port = StreamPort.Connect(server.LocalEndPoint!, _loops);
+        using var port = StreamPort.Connect(server.LocalEndPoint!, _loops);
         FakeNetQueue queue = Open(port, out _);
         using Socket peer = server.Accept();
 
@@ -174,7 +174,7 @@ public sealed class SocketPortTests : IDisposable
     [Fact]
     public void Stream_QueueWithoutBuffers_KeepsTheFrame()
     {
-        using StreamPort port = StreamPort.Listen(Unix("cable"), _loops);
+        using var port = StreamPort.Listen(Unix("cable"), _loops);
         FakeNetQueue queue = Open(port, out _);
         queue.IsFull = true;
         using Socket peer = ConnectTo(Unix("cable"));
@@ -240,7 +240,8 @@ public sealed class SocketPortTests : IDisposable
     {
         socket.ReceiveTimeout = (int)Patience.TotalMilliseconds;
         byte[] bytes = new byte[length];
-        for (int at = 0; at < length; )
+        int at = 0;
+        while (at < length)
         {
             int count = socket.Receive(bytes.AsSpan(at));
             Assert.NotEqual(0, count);
