@@ -33,7 +33,7 @@ public sealed partial class Qcow2Image
             {
                 ClusterState.Data => new(ExtentKind.Data, run, host),
                 ClusterState.Zero => new(ExtentKind.Zero, run, host),
-                ClusterState.Unallocated => new(ExtentKind.Unallocated, run),
+                ClusterState.Unallocated => new(ExtentKind.Unallocated, run, host),
                 ClusterState.Compressed => new(ExtentKind.Compressed, run),
                 _ => throw BadEntry(offset),
             };
@@ -140,7 +140,7 @@ public sealed partial class Qcow2Image
         return ((bits & 1UL << 32) != 0 ? ClusterState.Zero : ClusterState.Unallocated, host);
     }
 
-    /// <summary>How far what is true of a byte holds: the same state and, for data, neighbours in the file.</summary>
+    /// <summary>How far what is true of a byte holds: the same state and neighbours in the file.</summary>
     /// <param name="table">Its table.</param>
     /// <param name="offset">The byte.</param>
     /// <param name="length">How far to look.</param>
@@ -172,7 +172,7 @@ public sealed partial class Qcow2Image
             }
 
             (ClusterState nextState, long nextHost) = Part(table, entry, part);
-            if (nextState != state || (state is ClusterState.Data or ClusterState.Zero && nextHost != expected))
+            if (nextState != state || (state != ClusterState.Compressed && nextHost != expected))
             {
                 break;
             }

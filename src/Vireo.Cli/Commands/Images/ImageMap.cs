@@ -34,15 +34,10 @@ internal static class ImageMap
         int depth = 0;
         while (true)
         {
-            if (offset >= image.LengthBytes)
-            {
-                // Behind the end of a shorter backing image.
-                return new(offset, length, depth, IsPresent: true, IsZero: true, IsCompressed: false, -1, image.Path);
-            }
-
             ImageExtent extent = image.Map(offset, Math.Min(length, image.LengthBytes - offset));
             length = extent.LengthBytes;
-            if (extent.Kind != ExtentKind.Unallocated || image.Backing is null)
+            DiskImage? behind = image.Backing;
+            if (extent.Kind != ExtentKind.Unallocated || behind is null || offset >= behind.LengthBytes)
             {
                 bool isPresent = extent.Kind != ExtentKind.Unallocated;
                 bool isZero = extent.Kind is ExtentKind.Zero or ExtentKind.Unallocated;
@@ -50,7 +45,7 @@ internal static class ImageMap
                 return new(offset, length, depth, isPresent, isZero, isCompressed, extent.FileOffset, image.Path);
             }
 
-            image = image.Backing;
+            image = behind;
             depth++;
         }
     }
