@@ -13,12 +13,23 @@ internal static class RingPosition
     private const uint IndexMask = 0x7fff;
     private const uint Wrap = 0x8000;
 
+    /// <summary>
+    /// What DPDK's driver says of a packed ring that is new: where it takes, and nothing of where it writes. Taken by its word that would
+    /// be a ring whose every descriptor is in flight, and what it is given back would be invisible.
+    /// </summary>
+    private const uint FreshByHalf = Wrap;
+
     /// <summary>Reads the number.</summary>
     public static QueueState Decode(uint number, bool isPacked)
     {
         if (!isPacked)
         {
             return QueueState.Fresh with { AvailableIndex = (ushort)(number & ushort.MaxValue) };
+        }
+
+        if (number == FreshByHalf)
+        {
+            return QueueState.Fresh;
         }
 
         uint used = number >> UsedShift;

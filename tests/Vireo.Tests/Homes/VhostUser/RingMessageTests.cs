@@ -482,5 +482,10 @@ public sealed class RingMessageTests : IDisposable
         Assert.Equal(new QueueState(5, 3, AvailableWrap: false, UsedWrap: true), state);
     }
 
+    /// <summary>DPDK's driver sends the half that it knows.</summary>
+    [Fact]
+    public void Position_OfNewPackedRingByHalf_IsFresh() =>
+        Assert.Equal(QueueState.Fresh, RingPosition.Decode(0x8000, isPacked: true));
+
     private TestRing NewRing() => new(_ram, 0, 16, FeatureSet.Of(CoreFeature.Version1));
 }
