@@ -1,3 +1,4 @@
+using Vireo.Core;
 using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
@@ -263,6 +264,7 @@ public sealed class LoopbackHome : IDeviceHost, IDisposable
         LoopbackQueue queue = _queues[index];
         ArgumentOutOfRangeException.ThrowIfGreaterThan(size, queue.SizeMax);
         StopQueue(index);
+        Invariant.That(!Lifecycle.IsRunning(index));
         queue.Areas = queue.Areas with { Size = size };
         StartQueue(index);
         Run();

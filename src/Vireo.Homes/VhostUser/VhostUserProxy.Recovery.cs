@@ -197,8 +197,7 @@ public sealed partial class VhostUserProxy : ILoopWatcher
             _isMemoryShared = false;
             if (_isAccepted)
             {
-                next.AcceptFeatures(_features);
-                next.WriteStatus(DeviceStatus.Acknowledge | DeviceStatus.Driver | DeviceStatus.FeaturesOk);
+                Negotiate(next, _features);
             }
 
             RestartRings(next);

@@ -180,10 +180,9 @@ public sealed partial class VhostUserProxy : VirtioDevice
     public override void Accept(FeatureSet features) =>
         OnLoop(() =>
         {
-            _frontEnd.AcceptFeatures(features);
+            Negotiate(_frontEnd, features);
             _features = features;
             _isAccepted = true;
-            _frontEnd.WriteStatus(DeviceStatus.Acknowledge | DeviceStatus.Driver | DeviceStatus.FeaturesOk);
         });
 
     /// <inheritdoc/>
@@ -304,6 +303,22 @@ public sealed partial class VhostUserProxy : VirtioDevice
             // The watch may not have seen it yet, and the socket it watched is closed.
             _loop?.Post(() => OnLost(exception.Message));
             throw;
+        }
+    }
+
+    /// <summary>Goes through the steps of VIRTIO 1.4 §3.1.1 up to FEATURES_OK, and sees whether the back-end keeps that bit.</summary>
+    /// <exception cref="DeviceException">The back-end refuses the features, or has gone.</exception>
+    private static void Negotiate(VhostUserFrontEnd frontEnd, FeatureSet features)
+    {
+        const DeviceStatus Known = DeviceStatus.Acknowledge | DeviceStatus.Driver;
+        frontEnd.WriteStatus(DeviceStatus.Acknowledge);
+        frontEnd.WriteStatus(Known);
+        frontEnd.AcceptFeatures(features);
+        frontEnd.WriteStatus(Known | DeviceStatus.FeaturesOk);
+        if (frontEnd.ReadStatus() is { } status && !status.HasFlag(DeviceStatus.FeaturesOk))
+        {
+            frontEnd.WriteStatus(Known | DeviceStatus.Failed);
+            throw new DeviceException($"the back-end does not work with features {features}: its status is {status}");
         }
     }
 

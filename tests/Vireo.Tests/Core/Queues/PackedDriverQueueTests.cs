@@ -99,7 +99,13 @@ public sealed class PackedDriverQueueTests
     }
 
     [Fact]
-    [Clause("packed-queue.drv.002", "packed-queue.drv.003", "packed-queue.drv.009", "packed-queue.drv.010")]
+    [Clause(
+        "core.drv.024",
+        "packed-queue.drv.002",
+        "packed-queue.drv.003",
+        "packed-queue.drv.009",
+        "packed-queue.drv.010"
+    )]
     public void TryAdd_NoRoom_LeavesTheRingAsItIs()
     {
         using RingBench bench = Open(hasIndirect: false);
@@ -302,6 +308,25 @@ public sealed class PackedDriverQueueTests
             UsedFault.LengthBeyondBuffer,
             bench => Use(bench, 0, bench.PackedDescriptor(0).Id, length, Available | Used | Write)
         );
+
+    [Fact]
+    [Clause("packed-queue.dev.003")]
+    public void TryTake_UsedDescriptorsAppearBackwards_AreTakenInTheirPlace()
+    {
+        using RingBench bench = Open();
+        bench.Driver.TryAdd([], [bench.Allocate(4)], 1);
+        bench.Driver.TryAdd([], [bench.Allocate(4)], 2);
+        bench.Driver.Publish();
+        ushort first = bench.PackedDescriptor(0).Id;
+        ushort second = bench.PackedDescriptor(1).Id;
+
+        Use(bench, 1, second, 2, Available | Used | Write);
+        Assert.False(bench.Driver.TryTake(out _));
+        Use(bench, 0, first, 1, Available | Used | Write);
+
+        Assert.Equal(new(1, 1), bench.Take());
+        Assert.Equal(new(2, 2), bench.Take());
+    }
 
     [Fact]
     public void InOrder_OneDescriptorForSeveral_GivesEachItsLengthAndSkipsThem()

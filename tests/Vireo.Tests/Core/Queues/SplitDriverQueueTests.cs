@@ -291,6 +291,74 @@ public sealed class SplitDriverQueueTests
     }
 
     [Theory]
+    [InlineData(false, 4)]
+    [InlineData(true, 1)]
+    [Clause("split-queue.drv.003")]
+    public void TryAdd_FourPieces_TakesNoMoreDescriptorsThanItMust(bool hasIndirect, int descriptors)
+    {
+        using RingBench bench = Open(hasIndirect);
+        GuestRange piece = bench.Allocate(1);
+
+        Assert.True(bench.Driver.TryAdd([piece, piece], [piece, piece], 1));
+
+        Assert.Equal(Size - descriptors, bench.Driver.FreeDescriptors);
+    }
+
+    [Fact]
+    [Clause("core.drv.024")]
+    public void TryAdd_OthersAreWithTheDevice_LeavesTheirEntriesAsTheyAre()
+    {
+        using RingBench bench = Open(hasIndirect: false);
+        GuestRange piece = bench.Allocate(4);
+        bench.Driver.TryAdd([piece, piece], [piece], 1);
+        bench.Driver.Publish();
+        byte[] before = bench.Bytes(new(bench.Areas.Descriptors, 3 * 16)).ToArray();
+        ushort head = bench.AvailableEntry(0);
+        Assert.Equal(0, head);
+
+        Assert.True(bench.Driver.TryAdd([piece, piece, piece], [piece], 2));
+        bench.Driver.Publish();
+        Assert.False(bench.Driver.TryAdd([piece, piece], [], 3));
+
+        Assert.Equal(before, bench.Bytes(new(bench.Areas.Descriptors, 3 * 16)).ToArray());
+        Assert.Equal(head, bench.AvailableEntry(0).Value);
+    }
+
+    [Fact]
+    [Clause("split-queue.drv.025")]
+    public void Publish_OneByOne_EachHeadStandsAtTheIndexModuloTheSize()
+    {
+        using RingBench bench = Open();
+        for (int round = 0; round < 3 * Size; round++)
+        {
+            GuestRange data = bench.Allocate(4);
+            Assert.True(bench.Driver.TryAdd([], [data], 1));
+            bench.Driver.Publish();
+
+            ushort head = bench.AvailableEntry(round % Size);
+            Assert.Equal(round + 1, bench.AvailableIndex.Value);
+            Assert.Equal(data.Address.Value, bench.SplitDescriptor(head).Address.Value);
+            Use(bench, round, head, 0);
+            bench.Take();
+        }
+    }
+
+    [Fact]
+    [Clause("split-queue.dev.015", "split-queue.drv.017")]
+    public void TryTake_DeviceWroteMoreThanItSays_ReportsWhatItSays()
+    {
+        using RingBench bench = Open();
+        GuestRange data = bench.Allocate(8);
+        bench.Driver.TryAdd([], [data], 5);
+        bench.Driver.Publish();
+        bench.Bytes(data).Fill(0x77);
+        Use(bench, 0, bench.AvailableEntry(0), 3);
+
+        Assert.Equal(new(5, 3), bench.Take());
+        Assert.Equal(UsedFault.None, bench.Driver.Fault);
+    }
+
+    [Theory]
     [InlineData(2)]
     [InlineData(Size)]
     [InlineData(ushort.MaxValue)]

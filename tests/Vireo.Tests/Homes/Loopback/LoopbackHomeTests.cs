@@ -103,7 +103,7 @@ public sealed class LoopbackHomeTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    [Clause("core.dev.011", "core.dev.012", "core.dev.013")]
+    [Clause("core.dev.011", "core.dev.012", "core.dev.013", "core.drv.015", "core.drv.016", "core.drv.017")]
     public void ResetQueue_WithBuffersAvailable_ForgetsThemAndTakesTheNewSize(bool isPacked)
     {
         using var home = LoopbackHome.Open(new EntropyDevice(new CountingEntropy()), Layout(isPacked));

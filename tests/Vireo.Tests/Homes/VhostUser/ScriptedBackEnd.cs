@@ -31,6 +31,9 @@ internal sealed class ScriptedBackEnd : IDisposable
     /// <summary>The requests that have come so far, in their order. A request without an answer may come later than one thinks.</summary>
     public FrontEndRequest[] Requests => [.. _requests];
 
+    /// <summary>The statuses that were written, in their order; the last is what it answers when it is asked.</summary>
+    public List<DeviceStatus> Statuses { get; } = [];
+
     public ulong ProtocolFeatures { get; init; } = FeatureSet.Of(0, 3, 9, 12, 13, 15, 16).Low;
 
     /// <summary>Sends an answer as a back-end should.</summary>
@@ -107,6 +110,11 @@ internal sealed class ScriptedBackEnd : IDisposable
             Message message = socket.Message;
             message.CloseDescriptors();
             _requests.Enqueue(message.Request);
+            if (message.Request == FrontEndRequest.SetStatus)
+            {
+                Statuses.Add((DeviceStatus)message.Read<ulong>());
+            }
+
             if (!answer(this, message.Request))
             {
                 AnswerByDefault(message);
@@ -134,7 +142,7 @@ internal sealed class ScriptedBackEnd : IDisposable
                 Reply(message.Request, message.Payload);
                 break;
             case FrontEndRequest.GetStatus:
-                Reply(message.Request, 0);
+                Reply(message.Request, (ulong)Statuses.LastOrDefault());
                 break;
             default:
                 if (message.NeedsReply)
