@@ -188,18 +188,21 @@ internal sealed partial class TransportCore : IDeviceHost
     /// <summary>The driver chooses the size of a queue; sizes the layout or the device does not allow are not taken.</summary>
     public void WriteSize(TransportQueue queue, uint size)
     {
-        bool isAllowed =
-            size is not 0 && size <= queue.SizeMax && (BitOperations.IsPow2(size) || Has(CoreFeature.RingPacked));
-        if (isAllowed && !queue.IsEnabled)
+        if (TakesSize(queue, size) && !queue.IsEnabled)
         {
             queue.Size = (ushort)size;
         }
     }
 
+    /// <summary>Whether the layout and the device allow a size.</summary>
+    public bool TakesSize(TransportQueue queue, uint size) =>
+        size is not 0 && size <= queue.SizeMax && (BitOperations.IsPow2(size) || Has(CoreFeature.RingPacked));
+
     /// <summary>The driver enables a queue.</summary>
     public void Enable(TransportQueue queue) => Enable(queue, QueueState.Fresh);
 
-    private void Enable(TransportQueue queue, QueueState state)
+    /// <summary>Enables a queue that goes on where it stood elsewhere.</summary>
+    public void Enable(TransportQueue queue, QueueState state)
     {
         if (queue.IsEnabled)
         {

@@ -54,6 +54,7 @@ internal sealed class ServedFunction : IPciHost, IDisposable
             Features = options.Features,
             Vectors = options.Vectors,
             IsVectorTableElsewhere = true,
+            HasAdminQueue = options.HasAdminQueue,
         };
         Function = new(device, this, function);
         Interrupts = new(Function.VectorCount, control);

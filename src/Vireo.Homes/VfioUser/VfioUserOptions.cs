@@ -29,6 +29,9 @@ public sealed class VfioUserOptions
     /// </remarks>
     public int? Vectors { get; init; }
 
+    /// <summary>Whether the function has an administration virtqueue (VIRTIO 1.4 §2.13) for capabilities and the device's state in parts.</summary>
+    public bool HasAdminQueue { get; init; }
+
     /// <summary>Where the home says what its clients do; null for nowhere.</summary>
     public ILogger? Logger { get; init; }
 

@@ -31,15 +31,21 @@ internal sealed class PciCommonConfig
     public const int QueueDevice = 48;
     public const int QueueNotifyConfigData = 56;
     public const int QueueReset = 58;
+    public const int AdminQueueIndex = 60;
+    public const int AdminQueueCount = 62;
 
     private readonly TransportCore _core;
     private readonly int _vectors;
 
+    /// <summary>How many of the queues are the device's own; an administration virtqueue may follow.</summary>
+    private readonly int _ownQueues;
+
     /// <summary>Written by the control thread, read by whoever announces a change.</summary>
     private volatile ushort _configVector = TransportQueue.NoVector;
 
-    public PciCommonConfig(TransportCore core, int vectors)
+    public PciCommonConfig(TransportCore core, int vectors, int ownQueues)
     {
+        _ownQueues = ownQueues;
         _core = core;
         _vectors = vectors;
     }
@@ -89,6 +95,10 @@ internal sealed class PciCommonConfig
         }
     }
 
+    /// <summary>What a driver writes to kick a queue, where it asks (VIRTIO 1.4 §4.1.5.2).</summary>
+    public ushort TokenOf(int queueIndex) =>
+        _core.Has(CoreFeature.NotificationConfigData) ? (ushort)queueIndex : (ushort)0;
+
     /// <summary>Unmaps queues from vectors that do not exist.</summary>
     public void CheckVectors()
     {
@@ -97,6 +107,10 @@ internal sealed class PciCommonConfig
             _core.Queue(index).Vector = Valid(_core.Queue(index).Vector);
         }
     }
+
+    /// <summary>The selected queue; null when there is none, or only for drivers that know of administration virtqueues.</summary>
+    private TransportQueue? Selected =>
+        _core.Selected is { } queue && (queue.Index < _ownQueues || _core.Has(CoreFeature.AdminQueue)) ? queue : null;
 
     private static void Put16(Span<byte> bytes, int offset, int value) =>
         BinaryPrimitives.WriteUInt16LittleEndian(bytes[offset..], (ushort)value);
@@ -118,15 +132,20 @@ internal sealed class PciCommonConfig
         Put32(bytes, DriverFeatureSelect, _core.DriverFeatureSelect);
         Put32(bytes, DriverFeature, _core.DriverFeatureWord);
         Put16(bytes, ConfigMsixVector, ConfigVector);
-        Put16(bytes, NumQueues, _core.QueueCount);
+        Put16(bytes, NumQueues, _ownQueues);
         bytes[Status] = (byte)_core.Lifecycle.Status;
         bytes[ConfigGeneration] = (byte)(_core.ConfigGeneration & byte.MaxValue);
         Put16(bytes, QueueSelect, (int)_core.QueueSelect);
+        if (_core.Has(CoreFeature.AdminQueue))
+        {
+            Put16(bytes, AdminQueueIndex, _ownQueues);
+            Put16(bytes, AdminQueueCount, _core.QueueCount - _ownQueues);
+        }
     }
 
     private void ReadQueue(Span<byte> bytes)
     {
-        if (_core.Selected is not { } queue)
+        if (Selected is not { } queue)
         {
             Put16(bytes, QueueMsixVector, TransportQueue.NoVector);
             return;
@@ -139,7 +158,7 @@ internal sealed class PciCommonConfig
         Put64(bytes, QueueDescriptors, queue.Descriptors);
         Put64(bytes, QueueDriver, queue.Driver);
         Put64(bytes, QueueDevice, queue.Device);
-        Put16(bytes, QueueNotifyConfigData, _core.Has(CoreFeature.NotificationConfigData) ? queue.Index : 0);
+        Put16(bytes, QueueNotifyConfigData, TokenOf(queue.Index));
         Put16(bytes, QueueReset, queue.IsResetting ? 1 : 0);
     }
 
@@ -157,7 +176,7 @@ internal sealed class PciCommonConfig
                 break;
         }
 
-        if (_core.Selected is not { } queue)
+        if (Selected is not { } queue)
         {
             return;
         }
@@ -204,7 +223,7 @@ internal sealed class PciCommonConfig
 
     private void WriteAddress(int offset, uint value)
     {
-        if (_core.Selected is not { IsEnabled: false } queue)
+        if (Selected is not { IsEnabled: false } queue)
         {
             return;
         }

@@ -71,6 +71,12 @@ public sealed class PciDriver : TransportDriver
     /// <summary>How many queues the device has, administration queues not counted.</summary>
     public int QueueCount => ReadCommon16(PciCommonConfig.NumQueues);
 
+    /// <summary>Index of the first administration virtqueue; the driver has accepted ADMIN_VQ.</summary>
+    public int AdminQueueIndex => ReadCommon16(PciCommonConfig.AdminQueueIndex);
+
+    /// <summary>How many administration virtqueues there are; the driver has accepted ADMIN_VQ.</summary>
+    public int AdminQueueCount => ReadCommon16(PciCommonConfig.AdminQueueCount);
+
     /// <summary>How many MSI-X vectors there are; 0 without MSI-X.</summary>
     public int VectorCount => _msixControl == 0 ? 0 : (Read16(_msixControl) & 0x7ff) + 1;
 

@@ -25,7 +25,8 @@ public sealed partial class PciFunction
         writer.Write16(_common.ConfigVector);
         writer.Write8((int)_line.Status);
         _core.Save(writer);
-        writer.Write((_core.Device as IStatefulDevice)?.SaveState() ?? []);
+        _admin?.Save(writer);
+        writer.Write((_device as IStatefulDevice)?.SaveState() ?? []);
         return writer.ToArray();
     }
 
@@ -58,6 +59,7 @@ public sealed partial class PciFunction
         ushort configVector = reader.Read16();
         byte events = reader.Read8();
         _core.Load(ref reader);
+        _admin?.Load(ref reader);
         LoadDevice(reader.ReadBytes("the device's own state", IStatefulDevice.StateBytesMax), reader.IsAtEnd);
         _common.ConfigVector = _common.Valid(configVector);
         _common.CheckVectors();
@@ -74,7 +76,7 @@ public sealed partial class PciFunction
             throw new DeviceException("the state goes on where it should end");
         }
 
-        if (_core.Device is IStatefulDevice device)
+        if (_device is IStatefulDevice device)
         {
             device.LoadState(state);
         }

@@ -1,3 +1,4 @@
+using Vireo.Core.Admin;
 using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 
@@ -24,6 +25,13 @@ public sealed partial class PciFunction : ITransportCalls
     public const int BarCount = 6;
 
     private readonly TransportCore _core;
+
+    /// <summary>The device as the caller knows it; to the transport it may have a queue more.</summary>
+    private readonly VirtioDevice _device;
+
+    /// <summary>What the driver set up by commands; null when there is no administration virtqueue.</summary>
+    private readonly SelfGroup? _admin;
+
     private readonly PciConfigSpace _config;
     private readonly PciCommonConfig _common;
     private readonly PciLayout _layout;
@@ -45,13 +53,29 @@ public sealed partial class PciFunction : ITransportCalls
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(host);
         options ??= new();
+        _device = device;
+        AdministeredDevice? administered = null;
+        ITransportHost transportHost = host;
+        if (options.HasAdminQueue)
+        {
+            administered = new(device);
+            transportHost = new AdministeredHost(host, administered);
+            device = administered;
+        }
+
         int vectors = options.Vectors ?? Math.Clamp(device.Queues.Count + 1, 2, MsixTable.VectorsMax);
         ArgumentOutOfRangeException.ThrowIfNegative(vectors, nameof(options));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(vectors, MsixTable.VectorsMax, nameof(options));
         _vectors = new(vectors, host, options.IsVectorTableElsewhere);
         _line = new(host);
-        _core = new(device, host, this, options.Features);
-        _common = new(_core, vectors);
+        _core = new(device, transportHost, this, options.Features);
+        _common = new(_core, vectors, _device.Queues.Count);
+        if (administered is not null)
+        {
+            _admin = new(new FunctionParts(_core, _common, administered));
+            administered.Group = _admin;
+        }
+
         _layout = new(device, _vectors);
         ushort id = PciIds.DeviceOf(device.Type);
         _config = new(PciIds.VirtioVendor, id, PciIds.Revision, PciIds.ClassOf(device.Type));

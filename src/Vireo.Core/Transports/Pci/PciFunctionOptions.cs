@@ -35,6 +35,12 @@ public sealed record PciFunctionOptions
     /// <summary>PCI subsystem id, from 0x40; null for the same as the device id.</summary>
     public ushort? Subsystem { get; init; }
 
+    /// <summary>
+    /// Whether there is an administration virtqueue, for the device itself (the self group of VIRTIO 1.4 §2.12): capabilities, and the
+    /// device's state in parts. It is the last queue; commands are done on the thread that routes accesses.
+    /// </summary>
+    public bool HasAdminQueue { get; init; }
+
     /// <summary>A vendor data capability (VIRTIO 1.4 §4.1.4.8), or null for none.</summary>
     public PciVendorData? VendorData { get; init; }
 }
