@@ -14,6 +14,9 @@ public sealed class CcwDriver : TransportDriver
 
     private const int DataAt = 64;
 
+    /// <summary>The first revision that reads the status (VIRTIO 1.4 §4.3.2.4).</summary>
+    private const int StatusRevision = 2;
+
     /// <summary>Where in the scratch memory the classic indicators lie; those of changes follow.</summary>
     private const int IndicatorsAt = 16;
 
@@ -21,6 +24,9 @@ public sealed class CcwDriver : TransportDriver
     private readonly GuestMemory _memory;
     private readonly uint _scratch;
     private ulong _cookie;
+
+    /// <summary>What the device took last: revision 1 has no command that reads the status back.</summary>
+    private DeviceStatus _status;
 
     /// <summary>Sets up what the last call of Use... has; a reset takes it away.</summary>
     private Action _setUpIndicators = static () => { };
@@ -56,10 +62,16 @@ public sealed class CcwDriver : TransportDriver
     public int Revision { get; }
 
     /// <inheritdoc/>
+    /// <remarks>With revision 1, what the device took last; that it needs a reset cannot be seen then.</remarks>
     public override DeviceStatus Status
     {
         get
         {
+            if (Revision < StatusRevision)
+            {
+                return _status;
+            }
+
             Span<byte> value = stackalloc byte[1];
             Run(CcwCommand.ReadStatus, value);
             return (DeviceStatus)value[0];
@@ -76,6 +88,18 @@ public sealed class CcwDriver : TransportDriver
     /// <param name="subclass">The interruption subclass, 0 to 7.</param>
     public void UseAdapterIndicators(GuestAddress summary, GuestAddress area, ulong bit, byte subclass) =>
         Use(() => SetUpAdapter(summary, area, bit, subclass));
+
+    /// <summary>Takes two-stage indicators, after an adapter interrupt.</summary>
+    /// <param name="summary">Address of the summary byte; cleared first, so that a call which comes now interrupts again.</param>
+    /// <param name="area">Address of the area of indicators.</param>
+    /// <param name="indicators">Receives the area as it was; its length is the area's. Bit i, from the left, is that of queue i.</param>
+    public void TakeAdapterIndicators(GuestAddress summary, GuestAddress area, Span<byte> indicators)
+    {
+        Check(_memory.TryWrite(summary, [0]));
+        Check(_memory.TryRead(area, indicators));
+        Span<byte> zeros = new byte[indicators.Length];
+        Check(_memory.TryWrite(area, zeros));
+    }
 
     /// <summary>Takes the classic indicators of queues: bit i stands for queue i.</summary>
     public ulong TakeQueueIndicators() => TakeIndicators(IndicatorsAt);
@@ -127,11 +151,15 @@ public sealed class CcwDriver : TransportDriver
         if (status == DeviceStatus.None)
         {
             Run(CcwCommand.Reset, []);
+            _status = DeviceStatus.None;
             return;
         }
 
         Span<byte> value = [(byte)status];
-        TryRun(CcwCommand.WriteStatus, value);
+        if (TryRun(CcwCommand.WriteStatus, value).IsGood)
+        {
+            _status = status;
+        }
     }
 
     /// <inheritdoc/>

@@ -43,12 +43,14 @@ public sealed class PciDriver : TransportDriver
         access.ReadConfig(0, _space.AsSpan(0, PciFunction.ConfigLengthBytes));
         ushort vendor = BinaryPrimitives.ReadUInt16LittleEndian(_space);
         ushort device = BinaryPrimitives.ReadUInt16LittleEndian(_space.AsSpan(2));
-        if (vendor != PciIds.VirtioVendor || device is < PciIds.DeviceBase or > PciIds.DeviceBase + 0x3f)
+        DeviceId = PciIds.TypeOf(device);
+        if (vendor != PciIds.VirtioVendor || DeviceId == 0)
         {
-            throw new DeviceException($"{vendor:x4}:{device:x4} is not a virtio device (1af4:1040 to 1af4:107f)");
+            throw new DeviceException(
+                $"{vendor:x4}:{device:x4} is not a virtio device (1af4:1041 to 1af4:107f, or a transitional id)"
+            );
         }
 
-        DeviceId = (uint)device - PciIds.DeviceBase;
         _common = Find(PciCapabilities.CommonType);
         _notify = Find(PciCapabilities.NotifyType);
         _isr = Find(PciCapabilities.IsrType);

@@ -14,6 +14,22 @@ public static class PciIds
     /// <summary>The revision that says a device is not transitional.</summary>
     public const byte Revision = 1;
 
+    /// <summary>The device type behind a PCI device id, transitional ones (VIRTIO 1.4 §4.1.2) included.</summary>
+    /// <returns>The type; 0 when it is no virtio device's id.</returns>
+    public static uint TypeOf(ushort device) =>
+        device switch
+        {
+            0x1000 => (uint)DeviceType.Net,
+            0x1001 => (uint)DeviceType.Block,
+            0x1002 => (uint)DeviceType.Balloon,
+            0x1003 => (uint)DeviceType.Console,
+            0x1004 => (uint)DeviceType.Scsi,
+            0x1005 => (uint)DeviceType.Entropy,
+            0x1009 => 9,
+            > DeviceBase and <= DeviceBase + 0x3f => (uint)(device - DeviceBase),
+            _ => 0,
+        };
+
     /// <summary>The PCI device id of a device type.</summary>
     public static ushort DeviceOf(DeviceType type) => (ushort)(DeviceBase + (int)type);
 

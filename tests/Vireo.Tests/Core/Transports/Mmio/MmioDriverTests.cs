@@ -37,6 +37,48 @@ public sealed class MmioDriverTests
         Assert.DoesNotContain(access.Accesses, static access => access.Register is >= 0xac and <= 0xbc);
     }
 
+    [Fact]
+    [Clause("mmio.drv.020", "core.drv.001")]
+    public void Negotiation_GoesThroughItsStepsInOrder()
+    {
+        using ProbeDevice device = new(8);
+        WatchedRegisters access = Watch(device);
+        MmioDriver driver = new(access);
+        access.Accesses.Clear();
+        driver.Negotiate(FeatureSet.Empty);
+        driver.EnableQueue(0, Areas);
+        driver.Start();
+
+        // Reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK, queues, DRIVER_OK.
+        Assert.Equal(
+            [0u, 1u, 3u, 11u, 15u],
+            access
+                .Accesses.Where(static access => access.Register == 0x70)
+                .Select(static access => access.Written)
+                .OfType<uint>()
+        );
+        Assert.Equal(DeviceStatus.FeaturesOk, driver.Status & DeviceStatus.FeaturesOk);
+    }
+
+    [Fact]
+    [Clause("mmio.drv.022")]
+    public void InterruptStatus_OfSeveralQueues_IsOneBitForAll()
+    {
+        using ProbeDevice device = new(8, 8);
+        MmioDriver driver = new(Watch(device));
+        driver.Negotiate(FeatureSet.Empty);
+        driver.EnableQueue(0, Areas);
+        driver.EnableQueue(1, Areas);
+        driver.Start();
+
+        device.Started.ForEach(static setup => setup.Call!.Notify());
+
+        Assert.Equal(1u, driver.InterruptStatus);
+        driver.Acknowledge(driver.InterruptStatus);
+        Assert.Equal(0u, driver.InterruptStatus);
+        Assert.False(_host.Line);
+    }
+
     [Theory]
     [Clause("mmio.drv.004", "mmio.drv.005")]
     [InlineData(0, 0x7472_6975u)]

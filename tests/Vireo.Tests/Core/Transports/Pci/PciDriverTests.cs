@@ -21,7 +21,7 @@ public sealed class PciDriverTests
     [Theory]
     [Clause("pci.drv.005", "pci.drv.015", "pci.drv.016", "pci.drv.019", "pci.drv.020", "pci.drv.021", "pci.drv.022")]
     [Clause("pci.drv.023", "pci.drv.024", "pci.drv.027", "pci.drv.039", "pci.drv.040", "pci.drv.041", "pci.drv.042")]
-    [Clause("pci.drv.043", "pci.drv.044")]
+    [Clause("pci.drv.006", "pci.drv.029", "pci.drv.030", "pci.drv.031", "pci.drv.032", "pci.drv.043", "pci.drv.044")]
     [InlineData(false, false, 2, 1u)]
     [InlineData(true, false, 4, 0x8005_0001u)]
     [InlineData(false, true, 2, 1u)]
@@ -29,7 +29,7 @@ public sealed class PciDriverTests
     public void WholeLife_KeepsTheRules(bool hasData, bool hasToken, int width, uint value)
     {
         using ProbeDevice device = new(8, 8) { Config = new byte[24] };
-        PciFunction function = new(device, _host);
+        PciFunction function = new(device, _host, new() { VendorData = new(0x1b36, new byte[4]) });
         function.Attach(NoMemory.Create());
         WatchedAccess access = new(function) { ResetReads = 3 };
         PciDriver driver = new(access);
@@ -81,6 +81,7 @@ public sealed class PciDriverTests
 
     [Theory]
     [Clause("pci.drv.003", "pci.drv.004", "pci.drv.009", "pci.drv.010", "pci.drv.011", "pci.drv.012", "pci.drv.014")]
+    [Clause("pci.drv.007", "pci.drv.008", "pci.dev.010", "pci.dev.013")]
     [MemberData(nameof(Oddities))]
     public void Function_WithOddities_IsDrivenAllTheSame(string oddity)
     {
@@ -117,6 +118,56 @@ public sealed class PciDriverTests
         BitConverter.TryWriteBytes(space.AsSpan(2), (ushort)id);
 
         Assert.Throws<DeviceException>(() => new PciDriver(new WatchedAccess(function) { Space = space }));
+    }
+
+    [Theory]
+    [Clause("pci.drv.002")]
+    [InlineData(0x1000, 1u)]
+    [InlineData(0x1001, 2u)]
+    [InlineData(0x1002, 5u)]
+    [InlineData(0x1003, 3u)]
+    [InlineData(0x1004, 8u)]
+    [InlineData(0x1005, 4u)]
+    [InlineData(0x1009, 9u)]
+    public void Function_WithATransitionalId_IsDriven(int id, uint type)
+    {
+        using ProbeDevice device = new(8);
+        PciFunction function = new(device, _host);
+        function.Attach(NoMemory.Create());
+        byte[] space = new byte[256];
+        function.ReadConfig(0, space);
+        BitConverter.TryWriteBytes(space.AsSpan(2), (ushort)id);
+        space[8] = 0;
+        PciDriver driver = new(new WatchedAccess(function) { Space = space });
+        driver.EnableFunction(useMsix: false);
+        driver.Negotiate(FeatureSet.Empty);
+        driver.EnableQueue(0, Areas);
+        driver.Start();
+
+        Assert.Equal(type, driver.DeviceId);
+        Assert.Equal([0], device.Running);
+    }
+
+    [Fact]
+    [Clause("pci.drv.045", "pci.any.001")]
+    public void Line_ForAQueueAndAChange_SaysBothAtOnce()
+    {
+        using ProbeDevice device = new(8) { Config = [1] };
+        PciFunction function = new(device, _host);
+        function.Attach(NoMemory.Create());
+        PciDriver driver = new(new FunctionAccess(function));
+        driver.EnableFunction(useMsix: false);
+        driver.Negotiate(FeatureSet.Empty);
+        driver.EnableQueue(0, Areas);
+        driver.Start();
+
+        device.Started[0].Call!.Notify();
+        device.Host.NotifyConfigChanged();
+
+        Assert.True(_host.Line);
+        Assert.Equal(3, driver.TakeInterruptStatus());
+        Assert.False(_host.Line);
+        Assert.Equal(0, driver.TakeInterruptStatus());
     }
 
     [Theory]

@@ -382,7 +382,7 @@ public sealed class PciFunctionTests
     }
 
     [Fact]
-    [Clause("pci.dev.048", "pci.dev.049", "pci.dev.050")]
+    [Clause("pci.dev.048", "pci.dev.049", "pci.dev.050", "pci.drv.028")]
     public void VendorData_IsACapabilityOfWholeWords()
     {
         using ProbeDevice device = new(8);
@@ -392,6 +392,7 @@ public sealed class PciFunctionTests
 
         Assert.Equal(12u, access.Config(at + 2, 1));
         Assert.Equal(0x1b36u, access.Config(at + 4, 2));
+        Assert.Equal(0x03_0201u, access.Config(at + 6) & 0xff_ffff);
         Assert.Equal(0x03_0201u, access.Config(at + 6) & 0xff_ffff);
         Assert.Throws<DeviceException>(() =>
             new PciFunction(device, _host, new() { VendorData = new(0x1af4, new byte[4]) })
