@@ -38,6 +38,12 @@ internal sealed class VfioUserChoice(SocketOptions socket) : HomeChoice
         VectorsMax
     );
 
+    private readonly Option<bool> _hasAdminQueue = new("--admin-queue")
+    {
+        Description =
+            "With --vfio-user: add an administration virtqueue, for capabilities and the device's state in parts.",
+    };
+
     /// <inheritdoc/>
     public override string Usage => "--vfio-user SOCKET";
 
@@ -47,6 +53,7 @@ internal sealed class VfioUserChoice(SocketOptions socket) : HomeChoice
         command.Add(_path);
         command.Add(_ring);
         command.Add(_vectors);
+        command.Add(_hasAdminQueue);
         command.Validators.Add(CheckHome);
     }
 
@@ -72,6 +79,7 @@ internal sealed class VfioUserChoice(SocketOptions socket) : HomeChoice
             SocketMode = socket.ModeOf(result),
             SocketGroupId = socket.GroupOf(result),
             Vectors = result.GetValue(_vectors),
+            HasAdminQueue = result.GetValue(_hasAdminQueue),
             Features =
                 result.GetValue(_ring) == RingChoice.Split
                     ? VfioUserOptions.FeaturesUsual.Without(CoreFeature.RingPacked)
@@ -112,6 +120,11 @@ internal sealed class VfioUserChoice(SocketOptions socket) : HomeChoice
         if (result.GetResult(_ring) is { Implicit: false })
         {
             result.AddError("--ring goes with --vfio-user; with --vhost-user the front-end decides (QEMU: packed=on)");
+        }
+
+        if (result.GetResult(_hasAdminQueue) is { Implicit: false })
+        {
+            result.AddError("--admin-queue goes with --vfio-user; other homes have none");
         }
 
         if (result.GetResult(_vectors) is { Implicit: false })

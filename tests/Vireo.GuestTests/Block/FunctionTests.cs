@@ -97,7 +97,8 @@ public sealed class FunctionTests : BlockTest
         string image = CreateImage("disk.raw", DiskBytes);
         // Without MSI-X, because QEMU 11.1 ends with an assertion when a function that has it is unplugged.
         string[] home = [.. GuestConfiguration.VfioUser.HomeArguments(socket), "--vectors", "0"];
-        VireoDaemon daemon = StartVireo(["block", image, .. home]);
+        // Linux waits for the answer to a command before the disk appears.
+        VireoDaemon daemon = StartVireo(["block", image, .. home, "--admin-queue"]);
         int descriptors = 0;
         Guest guest = BootGuest(
             new QemuCommand(GuestConfiguration.VfioUser).With("-device", "pcie-root-port,id=hole,slot=1")
@@ -112,6 +113,7 @@ public sealed class FunctionTests : BlockTest
                 $"""
                 {Helpers}
                 check "the disk appears" wait_for_disk
+                is "ADMIN_VQ is accepted" "$(cut -c 42 /sys/block/vda/device/features)" 1
                 check "it is written" leave {round * 16}
                 check "and read" found {round * 16}
                 done_testing

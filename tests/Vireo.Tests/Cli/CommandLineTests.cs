@@ -97,6 +97,7 @@ public sealed class CommandLineTests
     [InlineData("--vhost-user=/nowhere/x.sock", "--ring=split")]
     [InlineData("--vfio-user=/nowhere/x.sock", "--vectors=2049")]
     [InlineData("--vhost-user=/nowhere/x.sock", "--vectors=2")]
+    [InlineData("--vhost-user=/nowhere/x.sock", "--admin-queue")]
     public void Run_PlaceThatMakesNoSense_Fails(params string[] options)
     {
         var run = CommandRun.Of(["entropy", .. options]);
