@@ -27,6 +27,7 @@ public sealed class DeviceMessageTests : IDisposable
     }
 
     [Fact]
+    [Clause("core.dev.006", "core.dev.025", "core.dev.031")]
     public void Features_OnOffer_AreTheDevicesAndTheRings()
     {
         FeatureSet offered = new(_frontEnd.OfferedFeatures);
@@ -35,7 +36,12 @@ public sealed class DeviceMessageTests : IDisposable
         Assert.True(offered.Contains(CoreFeature.Version1));
         Assert.True(offered.Contains(CoreFeature.EventIndex));
         Assert.True(offered.Contains(CoreFeature.IndirectDescriptors));
+        Assert.True(offered.Contains(CoreFeature.AccessPlatform));
         Assert.NotEqual(0ul, offered.Low & ProtocolFeaturesBit);
+        Assert.All(
+            [CoreFeature.SrIov, CoreFeature.NotificationData, CoreFeature.AdminQueue, 44, 50, 63],
+            bit => Assert.False(offered.Contains(bit), $"bit {bit} is not this home's")
+        );
     }
 
     [Fact]
@@ -102,13 +108,29 @@ public sealed class DeviceMessageTests : IDisposable
         ring.Echo("as before");
     }
 
-    [Fact]
-    public void SetProtocolFeatures_NeverOffered_EndsTheConnection()
+    [Theory]
+    [InlineData(ProtocolFeature.CrossEndian)]
+    [InlineData(ProtocolFeature.HostNotifier)]
+    [InlineData(ProtocolFeature.XenMap)]
+    public void SetProtocolFeatures_NeverOffered_EndsTheConnection(int feature)
     {
-        _frontEnd.Send(FrontEndRequest.SetProtocolFeatures, 1ul << ProtocolFeature.XenMap);
+        _frontEnd.Send(FrontEndRequest.SetProtocolFeatures, 1ul << feature);
 
         _frontEnd.ExpectClosed();
-        _home.ExpectLog("protocol features {17} were accepted but never offered");
+        _home.ExpectLog($"protocol features {{{feature}}} were accepted but never offered");
+    }
+
+    [Theory]
+    [InlineData(ProtocolFeature.InflightDescriptor)]
+    [InlineData(ProtocolFeature.GetRingBaseInflight)]
+    public void SetProtocolFeatures_SkipDrainWithoutWhatItNeeds_EndsTheConnection(int missing)
+    {
+        ulong features = _frontEnd.ProtocolFeatures | 1ul << ProtocolFeature.GetRingBaseSkipDrain;
+
+        _frontEnd.Send(FrontEndRequest.SetProtocolFeatures, features & ~(1ul << missing));
+
+        _frontEnd.ExpectClosed();
+        _home.ExpectLog($"protocol feature 23 was accepted without feature {missing}, which it needs");
     }
 
     [Fact]

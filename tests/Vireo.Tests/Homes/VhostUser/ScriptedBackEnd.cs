@@ -12,6 +12,7 @@ internal sealed class ScriptedBackEnd : IDisposable
     private readonly UnixChannel _channel;
     private readonly Thread _thread;
     private readonly ConcurrentQueue<FrontEndRequest> _requests = new();
+    private readonly BlockingCollection<UnixChannel> _requestSocket = [];
 
     /// <summary>Serves the other end of the returned channel.</summary>
     /// <param name="answer">
@@ -33,6 +34,9 @@ internal sealed class ScriptedBackEnd : IDisposable
 
     /// <summary>The statuses that were written, in their order; the last is what it answers when it is asked.</summary>
     public List<DeviceStatus> Statuses { get; } = [];
+
+    /// <summary>The socket for requests of our own, once the front-end has given one; the test's to close.</summary>
+    public FrontEnd TakeRequestSocket() => new(_requestSocket.Take(TestContext.Current.CancellationToken));
 
     public ulong ProtocolFeatures { get; init; } = FeatureSet.Of(0, 3, 9, 12, 13, 15, 16).Low;
 
@@ -88,6 +92,7 @@ internal sealed class ScriptedBackEnd : IDisposable
         // The thread ends, and closes its own end, when the other is closed.
         Peer.Dispose();
         _thread.Join();
+        _requestSocket.Dispose();
         _channel.Dispose();
     }
 
@@ -108,6 +113,11 @@ internal sealed class ScriptedBackEnd : IDisposable
             }
 
             Message message = socket.Message;
+            if (message.Request == FrontEndRequest.SetBackEndSocket)
+            {
+                _requestSocket.Add(UnixChannel.FromDescriptor(message.TakeDescriptor(0)));
+            }
+
             message.CloseDescriptors();
             _requests.Enqueue(message.Request);
             if (message.Request == FrontEndRequest.SetStatus)

@@ -269,6 +269,57 @@ public sealed class SpecialMessageTests : IDisposable
         _frontEnd.Settle();
     }
 
+    [Theory]
+    [InlineData(4, 0)]
+    [InlineData(16, 0)]
+    [InlineData(8, 2)]
+    public void Answer_OfAnotherForm_ClosesThatSocketOnly(int payloadBytes, int descriptorCount)
+    {
+        using var file = EventFd.Create();
+        using BlockingCollection<bool> answers = [];
+        _device.Memory.UnmapShared(new(0, 0, 0x3000), answers.Add);
+        _backEndSide.ReceiveRequest();
+        SafeFileHandle[] descriptors = [.. Enumerable.Repeat(file.Handle, descriptorCount)];
+
+        _backEndSide.SendRaw(
+            (uint)BackEndRequest.SharedMemoryUnmap,
+            Reply,
+            (uint)payloadBytes,
+            new byte[payloadBytes],
+            descriptors
+        );
+
+        Assert.False(Take(answers));
+        _backEndSide.ExpectClosed();
+        _frontEnd.Settle();
+    }
+
+    [Fact]
+    public void Request_FeatureNotNegotiated_IsNotSent()
+    {
+        SpecialDevice device = new();
+        using HomeUnderTest home = new(device);
+        using FrontEnd frontEnd = home.Negotiate(
+            without: 1ul << ProtocolFeature.SharedMemory | 1ul << ProtocolFeature.SharedObject
+        );
+        using FrontEnd backEndSide = frontEnd.GiveBackEndSocket();
+        using var file = MemoryFile.Create("dax", 0x4000);
+        using BlockingCollection<bool> answers = [];
+        using BlockingCollection<SafeFileHandle?> found = [];
+
+        device.Memory.MapShared(new(7, 0, 0x1000), file.Handle, 0, isWritable: false, answers.Add);
+        device.Memory.UnmapShared(new(7, 0, 0x1000), answers.Add);
+        device.Objects.AddShared(SpecialDevice.SharedId);
+        device.Objects.RemoveShared(SpecialDevice.SharedId);
+        device.Objects.LookUpShared(SpecialDevice.SharedId, found.Add);
+
+        Assert.False(Take(answers));
+        Assert.False(Take(answers));
+        Assert.Null(Take(found));
+        frontEnd.Settle();
+        Assert.False(backEndSide.HasMessage);
+    }
+
     private static T Take<T>(BlockingCollection<T> answers)
     {
         Assert.True(

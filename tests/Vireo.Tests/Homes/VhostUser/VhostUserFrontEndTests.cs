@@ -1,8 +1,10 @@
 using Vireo.Core.Contract;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
+using Vireo.Drivers;
 using Vireo.Homes.VhostUser;
 using Vireo.Homes.VhostUser.Protocol;
+using Vireo.Linux.Events;
 using Vireo.Linux.Memory;
 
 namespace Vireo.Tests.Homes.VhostUser;
@@ -297,6 +299,125 @@ public sealed class VhostUserFrontEndTests
             backEnd.Requests[^7..]
         );
     }
+
+    [Theory]
+    [InlineData(BackEndRequest.ConfigChange, 0, 0, 0ul)]
+    [InlineData(BackEndRequest.ConfigChange, 8, 0, 1ul)]
+    [InlineData(BackEndRequest.IotlbMessage, 32, 0, 1ul)]
+    [InlineData(BackEndRequest.RingHostNotifier, 24, 1, 1ul)]
+    [InlineData(BackEndRequest.RingCall, 8, 0, 1ul)]
+    [InlineData(BackEndRequest.RingError, 8, 0, 1ul)]
+    [InlineData(BackEndRequest.SharedObjectAdd, 16, 0, 1ul)]
+    [InlineData(BackEndRequest.SharedObjectRemove, 16, 0, 1ul)]
+    [InlineData(BackEndRequest.SharedObjectLookup, 16, 0, 1ul)]
+    [InlineData(BackEndRequest.SharedMemoryMap, 40, 1, 1ul)]
+    [InlineData(BackEndRequest.SharedMemoryUnmap, 40, 0, 1ul)]
+    [InlineData((BackEndRequest)11, 0, 8, 1ul)]
+    public void Request_OfTheBackEnd_IsDoneOrRefused(object request, int payloadBytes, int descriptors, ulong expected)
+    {
+        using ScriptedBackEnd backEnd = new(static (_, _) => false)
+        {
+            ProtocolFeatures = FeatureSet.Of(ProtocolFeature.ReplyAck, ProtocolFeature.BackEndRequests).Low,
+        };
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, new() { TakesRequests = true });
+        using FrontEnd requests = backEnd.TakeRequestSocket();
+        using var file = EventFd.Create();
+        int changes = 0;
+        frontEnd.ConfigChanged = () => changes++;
+
+        requests.SendRaw(
+            (uint)(BackEndRequest)request,
+            1 | 8,
+            (uint)payloadBytes,
+            new byte[payloadBytes],
+            [.. Enumerable.Repeat(file.Handle, descriptors)]
+        );
+        frontEnd.HandleRequests();
+
+        Assert.Equal(expected, Wire.Read<ulong>(requests.Receive((FrontEndRequest)(uint)(BackEndRequest)request)));
+        Assert.Equal(expected == 0 ? 1 : 0, changes);
+        Assert.NotNull(frontEnd.RequestHandle);
+    }
+
+    [Theory]
+    [InlineData(0u, 0u, 0)] // of no version
+    [InlineData(5u, 8u, 0)] // an answer, and nothing was asked
+    [InlineData(1u, 4097u, 0)] // longer than any message
+    [InlineData(1u, 0u, 9)] // more descriptors than any message has
+    public void Request_OfAnotherForm_ClosesThatSocketOnly(uint flags, uint statedBytes, int descriptors)
+    {
+        using ScriptedBackEnd backEnd = new(static (_, _) => false)
+        {
+            ProtocolFeatures = FeatureSet.Of(ProtocolFeature.ReplyAck, ProtocolFeature.BackEndRequests).Low,
+        };
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, new() { TakesRequests = true });
+        using FrontEnd requests = backEnd.TakeRequestSocket();
+        using var file = EventFd.Create();
+
+        requests.SendRaw(
+            (uint)BackEndRequest.ConfigChange,
+            flags,
+            statedBytes,
+            [],
+            [.. Enumerable.Repeat(file.Handle, descriptors)]
+        );
+        frontEnd.HandleRequests();
+
+        requests.ExpectClosed();
+        Assert.Null(frontEnd.RequestHandle);
+        Assert.True(frontEnd.IsConnected);
+    }
+
+    [Fact]
+    [Clause("core.drv.001", "core.drv.002", "core.drv.018")]
+    public void Status_OfABackEndThatKeepsIt_GoesThroughTheStepsAndBack()
+    {
+        using ScriptedBackEnd backEnd = new(static (_, _) => false)
+        {
+            ProtocolFeatures = FeatureSet.Of(ProtocolFeature.ReplyAck, ProtocolFeature.Status).Low,
+        };
+        const DeviceStatus Known = DeviceStatus.Acknowledge | DeviceStatus.Driver;
+        const DeviceStatus Negotiated = Known | DeviceStatus.FeaturesOk;
+
+        using (DriverSession session = Open(backEnd))
+        {
+            session.StartQueues(1, descriptorsPerRequest: 1);
+        }
+
+        Assert.Equal(
+            [DeviceStatus.Acknowledge, Known, Negotiated, Negotiated | DeviceStatus.DriverOk, DeviceStatus.None],
+            backEnd.Statuses
+        );
+    }
+
+    [Fact]
+    [Clause("core.drv.008", "core.drv.021", "core.drv.022")]
+    public void Status_FeaturesOkTakenBack_IsFailedAndNoRingIsSetUp()
+    {
+        using ScriptedBackEnd backEnd = new(
+            static (self, request) =>
+            {
+                if (request == FrontEndRequest.GetStatus)
+                {
+                    self.Reply(request, (ulong)(DeviceStatus.Acknowledge | DeviceStatus.Driver));
+                    return true;
+                }
+
+                return false;
+            }
+        )
+        {
+            ProtocolFeatures = FeatureSet.Of(ProtocolFeature.ReplyAck, ProtocolFeature.Status).Low,
+        };
+
+        Assert.Throws<DeviceException>(() => Open(backEnd));
+
+        Assert.True(backEnd.Statuses[^1].HasFlag(DeviceStatus.Failed));
+        Assert.DoesNotContain(FrontEndRequest.SetMemoryTable, backEnd.Requests);
+    }
+
+    private static DriverSession Open(ScriptedBackEnd backEnd) =>
+        DriverSession.Open(VhostUserProxy.Over(backEnd.Peer, DeviceType.Entropy), FeatureSet.Empty);
 
     private static ScriptedBackEnd Answering(FrontEndRequest about, ulong number) =>
         new(
