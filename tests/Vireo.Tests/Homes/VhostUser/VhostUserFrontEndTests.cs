@@ -270,6 +270,34 @@ public sealed class VhostUserFrontEndTests
     }
 
     [Fact]
+    public void ShareMemory_MoreRegionsThanATableHas_GoOneByOneAndComeBack()
+    {
+        using ScriptedBackEnd backEnd = Answering(FrontEndRequest.GetMaxMemorySlots, 9);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer);
+        using var file = MemoryFile.Create("regions", 16 * 4096);
+
+        frontEnd.ShareMemory(Regions(file, 9));
+        frontEnd.ShareMemory(Regions(file, 9));
+
+        Assert.Equal(18, backEnd.Requests.Count(static request => request == FrontEndRequest.AddMemoryRegion));
+        Assert.Equal(9, backEnd.Requests.Count(static request => request == FrontEndRequest.RemoveMemoryRegion));
+        DeviceException exception = Assert.Throws<DeviceException>(() => frontEnd.ShareMemory(Regions(file, 10)));
+        Assert.Contains("takes 9 memory regions, and there are 10", exception.Message, StringComparison.Ordinal);
+        Assert.True(frontEnd.IsConnected);
+    }
+
+    [Fact]
+    public void ShareMemory_MoreRegionsThanATableHasAndNoSlots_IsRefusedHere()
+    {
+        using ScriptedBackEnd backEnd = new(static (_, _) => false) { ProtocolFeatures = FeatureSet.Of(3).Low };
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer);
+        using var file = MemoryFile.Create("regions", 16 * 4096);
+
+        Assert.Throws<DeviceException>(() => frontEnd.ShareMemory(Regions(file, 9)));
+        Assert.True(frontEnd.IsConnected);
+    }
+
+    [Fact]
     public void StartRing_BackEndThatBehaves_IsToldEverythingBeforeTheRingIsEnabled()
     {
         using ScriptedBackEnd backEnd = new(static (_, _) => false);
@@ -415,6 +443,21 @@ public sealed class VhostUserFrontEndTests
         Assert.True(backEnd.Statuses[^1].HasFlag(DeviceStatus.Failed));
         Assert.DoesNotContain(FrontEndRequest.SetMemoryTable, backEnd.Requests);
     }
+
+    /// <summary>Memory in regions of a page with gaps between them; only its description is used.</summary>
+    private static Vireo.Core.Memory.MappedMemory Regions(MemoryFile file, int count) =>
+        new([
+            .. Enumerable
+                .Range(0, count)
+                .Select(index => new Vireo.Core.Memory.MemoryRegion(
+                    new((ulong)index * 8192),
+                    4096,
+                    0x10000 + index * 8192
+                )
+                {
+                    Backing = new(file.Handle, (ulong)index * 4096),
+                }),
+        ]);
 
     private static DriverSession Open(ScriptedBackEnd backEnd) =>
         DriverSession.Open(VhostUserProxy.Over(backEnd.Peer, DeviceType.Entropy), FeatureSet.Empty);

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using Vireo.Backends.Block.Memory;
+using Vireo.Core.Contract;
+using Vireo.Core.Queues;
 using Vireo.Core.Spec;
 using Vireo.Devices.Block;
 using Vireo.Devices.Entropy;
@@ -74,6 +76,60 @@ public sealed class VhostUserProxyTests
             Assert.Equal(1, driver.Queue(index).Wait(completions, Patience));
         }
     }
+
+    [Fact]
+    public void Config_WrittenThroughTheSocket_ReachesTheDeviceAsFarAsThereIsOne()
+    {
+        using HomeUnderTest home = new(new ProbeDevice());
+        using var proxy = VhostUserProxy.Connect(home.Path, DeviceType.Console, new() { ConfigLengthBytes = 6 });
+
+        proxy.WriteConfig(2, [7, 8]);
+        proxy.WriteConfig(5, [9, 9, 9]);
+        proxy.WriteConfig(6, [1]);
+        byte[] read = [0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee];
+        proxy.ReadConfig(0, read);
+        byte[] behind = [0xee];
+        proxy.ReadConfig(6, behind);
+
+        Assert.Equal([0, 1, 7, 8, 4, 9, 0, 0], read);
+        Assert.Equal([0], behind);
+    }
+
+    [Fact]
+    public void StartQueue_OutOfTurnOrTwice_Throws()
+    {
+        using HomeUnderTest home = new(new ProbeDevice());
+        using var proxy = VhostUserProxy.Connect(home.Path, DeviceType.Console);
+        using Vireo.Drivers.DriverMemory memory = new(1 << 20);
+        QueueAreas areas = new(16, new(0x1_0000_0000), new(0x1_0000_1000), new(0x1_0000_2000));
+        QueueSetup setup = new(0, areas, QueueState.Fresh, null, null);
+        DeviceHost host = new(home.Loops[0], []);
+
+        Assert.Throws<DeviceException>(() => proxy.StartQueue(setup));
+        proxy.Attach(host, memory.Memory);
+        proxy.Accept(FeatureSet.Of(CoreFeature.Version1));
+        Assert.Throws<DeviceException>(() => proxy.StartQueue(setup with { Kick = new UnsharedSignal() }));
+        proxy.StartQueue(setup);
+        Assert.Throws<DeviceException>(() => proxy.StartQueue(setup));
+        Assert.Throws<DeviceException>(() => proxy.StartQueue(setup with { Index = 7 }));
+        Assert.NotNull(proxy.StopQueue(0));
+        Assert.Null(proxy.StopQueue(0));
+        Assert.Null(proxy.StopQueue(7));
+    }
+
+    [Theory]
+    [InlineData(0, 128)]
+    [InlineData(257, 128)]
+    [InlineData(1, 100)]
+    [InlineData(1, 0)]
+    public void Connect_ImpossibleOptions_Throws(int queueCount, int queueSizeMax) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            VhostUserProxy.Connect(
+                "/nowhere",
+                DeviceType.Block,
+                new() { QueueCount = queueCount, QueueSizeMax = (ushort)queueSizeMax }
+            )
+        );
 
     [Fact]
     public void Reset_ThenOpenAgain_WorksOnTheSameHome()
@@ -222,5 +278,11 @@ public sealed class VhostUserProxyTests
             _home.Dispose();
             _device.Dispose();
         }
+    }
+
+    /// <summary>A signal that another process cannot be given.</summary>
+    private sealed class UnsharedSignal : ISignal
+    {
+        public void Notify() { }
     }
 }
