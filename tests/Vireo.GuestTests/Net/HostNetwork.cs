@@ -9,6 +9,8 @@ public sealed class HostNetwork
 {
     public const string Address4 = "10.9.0.1";
     public const string Address6 = "fd09::1";
+    public const string UserAddress4 = "169.254.2.2";
+    public const string UserAddress6 = "fd09:1::1";
 
     private const string Interface = "vtap0";
     private readonly Func<string, string[], string> _run;
@@ -46,27 +48,37 @@ public sealed class HostNetwork
         params string[] arguments
     )
     {
-        Directory.CreateDirectory(www);
-        ChildProcess vireo = start(
-            "unshare",
-            [.. OwnNamespace, Repository.VireoProgram, "net", "--tap", Interface, .. arguments]
-        );
-        vireo.WaitForOutput("ready", RigTimeouts.Program);
-        HostNetwork network = new(vireo, run, start, www);
+        HostNetwork network = Begin(run, start, www, ["--tap", Interface, .. arguments]);
         string ip = GuestArtifacts.Program("nettools", "ip");
         network.Run(ip, "address", "add", $"{Address4}/24", "dev", Interface);
         network.Run(ip, "address", "add", $"{Address6}/64", "dev", Interface, "nodad");
-        network.StartInside(
-            GuestArtifacts.Program("nettools", "busybox"),
-            "httpd",
-            "-f",
-            "-v",
-            "-p",
-            "[::]:80",
-            "-h",
-            www
+        return network.Serve();
+    }
+
+    /// <summary>Starts it with passt in the place of the tap: the guest reaches the server of the loopback interface.</summary>
+    /// <inheritdoc cref="Start"/>
+    public static HostNetwork StartUser(
+        Func<string, string[], string> run,
+        Func<string, string[], ChildProcess> start,
+        string www,
+        params string[] arguments
+    )
+    {
+        string[] words = ["-a", "fd09:1::2", "--map-host-loopback", UserAddress6, "--map-host-loopback", UserAddress4];
+        HostNetwork network = Begin(
+            run,
+            start,
+            www,
+            [
+                "--user",
+                "--passt",
+                GuestArtifacts.Program("nettools", "passt"),
+                .. words.Select(static word => $"--passt-arg={word}"),
+                .. arguments,
+            ]
         );
-        return network;
+        network.Run(GuestArtifacts.Program("nettools", "ip"), "link", "set", "lo", "up");
+        return network.Serve();
     }
 
     /// <summary>Runs a program in the namespace to its good end, and gives its output.</summary>
@@ -90,6 +102,25 @@ public sealed class HostNetwork
 #pragma warning disable CA5351 // It finds errors, not attackers, and is cheap for an emulated guest.
         Convert.ToHexStringLower(MD5.HashData(bytes));
 #pragma warning restore CA5351
+
+    private static HostNetwork Begin(
+        Func<string, string[], string> run,
+        Func<string, string[], ChildProcess> start,
+        string www,
+        string[] arguments
+    )
+    {
+        Directory.CreateDirectory(www);
+        ChildProcess vireo = start("unshare", [.. OwnNamespace, Repository.VireoProgram, "net", .. arguments]);
+        vireo.WaitForOutput("ready", RigTimeouts.Program);
+        return new(vireo, run, start, www);
+    }
+
+    private HostNetwork Serve()
+    {
+        StartInside(GuestArtifacts.Program("nettools", "busybox"), "httpd", "-f", "-v", "-p", "[::]:80", "-h", _www);
+        return this;
+    }
 
     private string[] Enter => ["--target", $"{Vireo.Id}", "--user", "--net", "--preserve-credentials", "--"];
 }

@@ -55,6 +55,9 @@ internal sealed class NetBench : IDisposable
 
     public FakeNetPort Port { get; }
 
+    /// <summary>How many receive buffers the device has.</summary>
+    public int Posted => _posted.Count;
+
     public LoopbackHome Home { get; }
 
     public NetDevice Device => (NetDevice)Home.Lifecycle.Device;
@@ -133,6 +136,7 @@ internal sealed class NetBench : IDisposable
             byte[] all = [.. _posted[completion.Tag].SelectMany(range => Home.Bytes(range).ToArray())];
             Assert.All(all[(int)completion.WrittenBytes..], static value => Assert.Equal(Untouched, value));
             buffers.Add(all[..(int)completion.WrittenBytes]);
+            _posted.Remove(completion.Tag);
         }
 
         return buffers;
