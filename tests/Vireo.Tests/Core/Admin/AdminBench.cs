@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
-using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;

@@ -158,7 +158,7 @@ public sealed class DevicePartsTests
         Assert.True(bench.Memory.TryWrite(new(OwnAreas(0).Device.Value + 2), used));
         bench.Begin();
         Prepare(bench);
-        Assert.Equal(0, bench.Device.Running.Count);
+        Assert.Empty(bench.Device.Running);
         Assert.Equal(Ok, Stop(bench));
         byte[] all = [.. saved.SelectMany(static part => part.ToBytes()), 0, 0, 0];
 
@@ -320,7 +320,8 @@ public sealed class DevicePartsTests
     private static List<Part> Parse(byte[] bytes)
     {
         List<Part> parts = [];
-        for (int at = 0; at + 16 <= bytes.Length; )
+        int at = 0;
+        while (at + 16 <= bytes.Length)
         {
             int length = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at + 12));
             parts.Add(
