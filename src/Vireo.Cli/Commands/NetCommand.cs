@@ -155,7 +155,7 @@ internal sealed class NetCommand : DeviceCommand
     {
         var options = new NetOptions
         {
-            Mac = MacOf(result),
+            Mac = ParseMac(result.GetValue(_mac)),
             MtuBytes = result.GetValue(_mtu) ?? 0,
             PairCount = result.GetValue(_pairs),
             QueueSizeMax = (ushort)result.GetValue(_queueSize),
@@ -240,9 +240,12 @@ internal sealed class NetCommand : DeviceCommand
         }
     }
 
-    private MacAddress? MacOf(ParseResult result)
+    /// <summary>Reads the value of <c>--mac</c>.</summary>
+    /// <param name="text">The value; null gives null.</param>
+    /// <exception cref="CommandException">It is no address that a card can have.</exception>
+    internal static MacAddress? ParseMac(string? text)
     {
-        if (result.GetValue(_mac) is not { } text)
+        if (text is null)
         {
             return null;
         }
@@ -384,7 +387,8 @@ internal sealed class NetCommand : DeviceCommand
                 ExitCode.Usage
             );
 
-    private static CommandException Explain(LinuxException exception, string name, int pairCount) =>
+    /// <summary>Says in one sentence why a tap cannot be used.</summary>
+    internal static CommandException Explain(LinuxException exception, string name, int pairCount) =>
         new(
             exception.Error switch
             {

@@ -9,6 +9,8 @@ internal static class ProxyCommand
     private const string Examples = """
           A device on this host's vDPA bus, for a virtual machine that only knows vhost-user:
             vireo proxy vhost-vdpa /dev/vhost-vdpa-0 --vhost-user /tmp/disk.sock
+          The kernel's network card on a tap, behind a socket:
+            vireo proxy vhost-net --tap tap0 --vhost-user /tmp/net.sock
           Sockets between this host and a guest, carried by the kernel:
             vireo proxy vhost-vsock --cid 42 --vhost-user /tmp/vsock.sock
         """;
@@ -19,6 +21,7 @@ internal static class ProxyCommand
         new DocumentedCommand("proxy", "Offer a device that the kernel or a card implements in another home.", Examples)
         {
             new VhostVdpaCommand().ToCommand(context),
+            new VhostNetCommand().ToCommand(context),
             new VhostVsockCommand().ToCommand(context),
         };
 }

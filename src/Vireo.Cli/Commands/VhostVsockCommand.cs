@@ -3,6 +3,7 @@ using System.CommandLine;
 using Vireo.Core.Spec;
 using Vireo.Homes.Vhost.Kernel;
 using Vireo.Linux;
+using Vireo.Linux.Vhost;
 
 namespace Vireo.Cli.Commands;
 

@@ -32,7 +32,7 @@ internal static class HostFacts
                 "devices on the vDPA bus are for virtual machines",
                 "'modprobe vhost_vdpa'"
             ),
-            Node("vhost-net", "/dev/vhost-net", "the kernel carries network traffic", "'modprobe vhost_net'"),
+            Node("vhost-net", "/dev/vhost-net", "'vireo proxy vhost-net' works", "'modprobe vhost_net'"),
             Node("vhost-vsock", "/dev/vhost-vsock", "'vireo proxy vhost-vsock' works", "'modprobe vhost_vsock'"),
             IoUring(),
             HugePages(),

@@ -14,7 +14,7 @@ namespace Vireo.Homes.Loopback;
 /// turns before it returns, so that the same calls give the same outcome every time. Used by one thread at a time; with event
 /// loops each queue's driver side may be used by a thread of its own.
 /// <code>
-///   using LoopbackHome home = LoopbackHome.Open(new EntropyDevice(backend));
+///   using LoopbackHome home = LoopbackHome.Open(device);
 ///   GuestRange buffer = home.Allocate(4096);
 ///   uint written = home.Exchange(0, [], [buffer]);
 ///   Span&lt;byte&gt; bytes = home.Bytes(buffer);

@@ -263,7 +263,7 @@ public sealed class VduseHome : IDisposable
         {
             throw new DeviceException(
                 $"this kernel takes no virtio device {description.DeviceId} ({(DeviceType)description.DeviceId}) with features "
-                    + $"{new FeatureSet(description.Features)} on its vDPA bus; all kernels take block devices",
+                    + $"{new FeatureSet(description.Features)} on its vDPA bus",
                 exception
             );
         }

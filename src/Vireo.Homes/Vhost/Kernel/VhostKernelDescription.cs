@@ -1,5 +1,6 @@
 using Vireo.Core.Contract;
 using Vireo.Core.Spec;
+using Vireo.Linux.Vhost;
 
 namespace Vireo.Homes.Vhost.Kernel;
 

@@ -1,6 +1,4 @@
-using Vireo.Linux.Vhost;
-
-namespace Vireo.Homes.Vhost.Kernel;
+namespace Vireo.Linux.Vhost;
 
 /// <summary>The two rings of <c>/dev/vhost-vsock</c>, which run together or not at all; the third, for events, nobody runs.</summary>
 public sealed class VhostSocketRings : IVhostRings

@@ -1,6 +1,4 @@
-using Vireo.Linux.Vhost;
-
-namespace Vireo.Homes.Vhost.Kernel;
+namespace Vireo.Linux.Vhost;
 
 /// <summary>How the kernel is told to run the rings of one kind of device: each kind has its own command.</summary>
 /// <remarks>Used by the proxy's control thread.</remarks>
@@ -12,12 +10,12 @@ public interface IVhostRings
     /// <summary>Runs a ring, which has been set up.</summary>
     /// <param name="device">The device.</param>
     /// <param name="index">Which ring, below <see cref="Count"/>.</param>
-    /// <exception cref="Vireo.Linux.LinuxException">The kernel refuses.</exception>
+    /// <exception cref="LinuxException">The kernel refuses.</exception>
     void Start(IVhostKernelDevice device, int index);
 
     /// <summary>Stops a ring, after what is in flight.</summary>
     /// <param name="device">The device.</param>
     /// <param name="index">Which ring; it runs.</param>
-    /// <exception cref="Vireo.Linux.LinuxException">The kernel refuses.</exception>
+    /// <exception cref="LinuxException">The kernel refuses.</exception>
     void Stop(IVhostKernelDevice device, int index);
 }

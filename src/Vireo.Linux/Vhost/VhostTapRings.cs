@@ -1,7 +1,6 @@
 using Microsoft.Win32.SafeHandles;
-using Vireo.Linux.Vhost;
 
-namespace Vireo.Homes.Vhost.Kernel;
+namespace Vireo.Linux.Vhost;
 
 /// <summary>Rings in pairs, each pair on one queue of a tap (<c>/dev/vhost-net</c>): the first receives, the second sends.</summary>
 public sealed class VhostTapRings : IVhostRings
