@@ -9,6 +9,7 @@ public static class GuestArtifacts
     private static readonly Lazy<IReadOnlyDictionary<string, string>> Initramfses = new(() =>
         RunScript("initramfs.sh")
     );
+    private static readonly Lazy<IReadOnlyDictionary<string, string>> Publications = new(() => RunScript("publish.sh"));
     private static readonly Lazy<IReadOnlyDictionary<string, string>> Accelerators = new(() =>
         RunScript("kvm-works.sh")
     );
@@ -41,6 +42,14 @@ public static class GuestArtifacts
                 $"Component '{component}' has no launcher '{name}': see eng/guest/components/{component}.conf."
             );
     }
+
+    /// <summary>A vireo for guests: one file that brings its own runtime.</summary>
+    public static string PublishedVireo => Publications.Value["vireo"];
+
+    /// <summary>The folder of all downloads: components, initramfs images.</summary>
+    public static string Cache =>
+        Path.GetDirectoryName(Path.GetDirectoryName(Component("kernel")))
+        ?? throw new DirectoryNotFoundException("The cache has no folder.");
 
     /// <summary>Runs a script that prints lines of a name and a value.</summary>
     private static Dictionary<string, string> RunScript(string name)

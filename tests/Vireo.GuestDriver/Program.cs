@@ -1,0 +1,30 @@
+namespace Vireo.GuestDriver;
+
+/// <summary>Runs in guests: our drivers, through our proxies, on devices of a kernel that has what the tests' host may lack.</summary>
+/// <remarks>
+/// <c>vireo-driver disk /dev/vhost-vdpa-0</c>, <c>vireo-driver card TAP</c>, <c>vireo-driver socket PORT</c>. Prints one line
+/// that begins with <c>done:</c>, or says what is wrong and ends with 1.
+/// </remarks>
+internal static class Program
+{
+    private static int Main(string[] arguments)
+    {
+        try
+        {
+            string summary = arguments switch
+            {
+                ["disk", string node] => DiskCheck.Run(node),
+                ["card", string tap] => CardCheck.Run(tap),
+                ["socket", string port] => SocketCheck.Run(uint.Parse(port)),
+                _ => throw new ArgumentException("expected: disk NODE, card TAP or socket PORT"),
+            };
+            Console.WriteLine($"done: {summary}");
+            return 0;
+        }
+        catch (Exception exception)
+        {
+            Console.Error.WriteLine(exception);
+            return 1;
+        }
+    }
+}

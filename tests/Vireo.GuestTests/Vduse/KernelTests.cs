@@ -1,0 +1,171 @@
+using Vireo.GuestTests.Rig;
+using Xunit;
+
+namespace Vireo.GuestTests.Vduse;
+
+/// <summary>Vireo on a stock kernel, for that kernel itself: a disk and a card by VDUSE, and the kernel's vhost under our drivers.</summary>
+/// <remarks>One guest for all of it: what takes long is to boot it.</remarks>
+[TakesLong(90)]
+public sealed class KernelTests : VduseTest
+{
+    [Fact]
+    public void KernelUsesOurDevices_AndOurDriversUseTheKernels()
+    {
+        Guest guest = BootWithVireo(1024, "vduse", "virtio_vdpa", "tun", "vhost_net", "vhost_vsock");
+        UseVhost(guest);
+        UseDisk(guest);
+        KillDaemons(guest);
+        UseCard(guest);
+        guest.PowerOff();
+    }
+
+    private static void UseDisk(Guest guest) =>
+        guest.RunTap(
+            $$"""
+            . /host/functions
+            truncate -s 64M /tmp/disk.raw
+            check "a type that the kernel refuses is refused in one sentence" \
+                sh -c '/run/published/vireo entropy --vduse rng0 2>&1 | grep "takes no virtio device 4 (Entropy)"'
+            check "it is served" serve one block /tmp/disk.raw --vduse disk0 --serial of-vireo
+            check "a second process is turned away" \
+                sh -c '/run/published/vireo block --memory 1M --vduse disk0 2>&1 | grep "another process serves"'
+            check "nothing is on the bus" sh -c '/run/published/vireo vdpa show | tee /tmp/show | grep "nothing is on"'
+            check "managers are shown" grep "manager vduse: net, block" /tmp/show
+            check "it is added" bus add disk0
+            check "it is a disk" await test -b /dev/vda
+            is "its size" "$(blockdev --getsize64 /dev/vda)" 67108864
+            is "its serial number" "$(cat /sys/block/vda/serial)" of-vireo
+            is "its driver" "$(readlink /sys/block/vda/device/../driver | xargs basename)" virtio_vdpa
+
+            ours=$($vireo vdpa show --json)
+            theirs=$(vdpa -j dev show disk0)
+            field() { sed -n "s/.*\"$1\":\"\{0,1\}\([a-z0-9]*\).*/\1/p"; }
+            for name in mgmtdev max_vqs max_vq_size vendor_id; do
+                is "vdpa agrees on $name" "$(echo "$ours" | field $name)" "$(echo "$theirs" | field $name)"
+            done
+            is "vdpa agrees on the type" "$(echo "$ours" | field type_id),$(echo "$theirs" | field type)" 2,block
+
+            check "it takes a file system" mkfs.ext4 -q /dev/vda
+            mkdir -p /tmp/mnt
+            check "it can be mounted" mount /dev/vda /tmp/mnt
+            cp /run/published/vireo /tmp/mnt/copy
+            umount /tmp/mnt
+            check "the file system is sound" fsck.ext4 -fn /dev/vda
+            echo 3 >/proc/sys/vm/drop_caches
+            mount -o ro /dev/vda /tmp/mnt
+            is "what was copied" "$(sha256sum </tmp/mnt/copy)" "$(sha256sum </run/published/vireo)"
+            umount /tmp/mnt
+            done_testing
+            """,
+            Patience
+        );
+
+    private static void KillDaemons(Guest guest) =>
+        guest.RunTap(
+            """
+            . /host/functions
+            fio --name=verify --filename=/dev/vda --rw=randwrite --bs=4k --size=4M --verify=crc32c --do_verify=1 \
+                --iodepth=16 --ioengine=libaio --direct=1 --rate_iops=300 >/tmp/fio.out 2>&1 &
+            fio=$!
+            sleep 0.7
+            check "fio runs" kill -0 $fio
+            murder one
+            check "a successor after kill -9" serve two block /tmp/disk.raw --vduse disk0 --serial of-vireo
+            check "it goes on with the device" grep -q "goes on with a device that is in use" /tmp/two.err
+            wait $fio
+            is "fio's verdict" $? 0
+            check "fio wrote and read all of it" grep "issued rwts: total=1024,1024" /tmp/fio.out
+
+            is "SIGTERM ends it" "$(stop two)" 0
+            check "the device, which is in use, stays" sh -c 'test -b /dev/vda && grep -q "stays on the vDPA bus" /tmp/two.err'
+            dd if=/dev/vda of=/dev/null bs=1M count=4 iflag=direct 2>/dev/null &
+            reader=$!
+            sleep 0.3
+            check "a read waits" kill -0 $reader
+            check "other features are refused" sh -c \
+                '/run/published/vireo block /tmp/disk.raw --read-only --vduse disk0 2>&1 | grep "the device on the bus was made as"'
+            check "the next one comes" serve three block /tmp/disk.raw --vduse disk0 --serial of-vireo
+            wait $reader
+            is "the read went on" $? 0
+
+            check "it is removed" bus del disk0
+            check "the disk is gone" await sh -c '! test -b /dev/vda'
+            is "the end" "$(stop three)" 0
+            check "nothing is left" sh -c '! test -e /dev/vduse/disk0 && ! test -e /dev/shm/vireo-vduse-disk0'
+            done_testing
+            """,
+            Patience
+        );
+
+    private static void UseCard(Guest guest) =>
+        guest.RunTap(
+            """
+            . /host/functions
+            ip tuntap add mid mode tap vnet_hdr
+            ip addr add 10.8.0.1/24 dev mid
+            check "a card is served and added" serve card net --tap mid --mac 52:54:00:00:00:09 --vduse card0 --vdpa-add
+            check "the kernel has it" await sh -c 'test -d /sys/bus/virtio/drivers/virtio_net/virtio*/net'
+            link=$(basename /sys/bus/virtio/drivers/virtio_net/virtio*/net/*)
+            is "its address" "$(cat /sys/class/net/$link/address)" 52:54:00:00:00:09
+            is "vdpa agrees on the type" "$(vdpa dev show card0 | grep -o 'type [a-z]*')" "type network"
+            ip netns add far
+            ip link set "$link" netns far
+            ip -n far addr add 10.8.0.2/24 dev "$link"
+            ip -n far link set "$link" up
+            ip link set mid up
+            near() { ip netns exec far busybox ping -q -c 1 -W 2 -s 1400 10.8.0.1; }
+            check "packets go and come" await near
+
+            head -c 4M /run/published/vireo >/tmp/stream
+            # A listener ends when its input does, so that is kept open.
+            sleep 250 | busybox nc -l -p 9000 >/tmp/near &
+            sleep 250 | ip netns exec far busybox nc -l -p 9001 >/tmp/far &
+            await sh -c 'ip netns exec far busybox netstat -lnt | grep -q 9001 && busybox netstat -lnt | grep -q 9000'
+            ip netns exec far timeout 60 busybox nc 10.8.0.1 9000 </tmp/stream
+            timeout 60 busybox nc 10.8.0.2 9001 </tmp/stream
+            check "4 megabytes through the card" cmp /tmp/near /tmp/stream
+            check "and back" cmp /tmp/far /tmp/stream
+
+            murder card
+            check "a successor after kill -9" serve card2 net --tap mid --mac 52:54:00:00:00:09 --vduse card0 --vdpa-add
+            check "packets go and come again" await near
+            is "the end takes it off the bus" "$(stop card2)" 0
+            check "nothing is left" sh -c '! test -e /dev/vduse/card0 && ! test -e /dev/shm/vireo-vduse-card0'
+            ip link del mid
+            ip netns del far
+            done_testing
+            """,
+            Patience
+        );
+
+    private static void UseVhost(Guest guest) =>
+        guest.RunTap(
+            """
+            . /host/functions
+            drive() { timeout 250 /run/published/driver/vireo-driver "$@" >/tmp/drive.out 2>&1 && grep done: /tmp/drive.out || { cat /tmp/drive.out; dmesg | tail -n 20; return 1; }; }
+            ip tuntap add plain mode tap vnet_hdr
+            ip addr add 10.9.0.1/24 dev plain
+            ip link set plain up
+            check "our driver's packets through vhost-net" drive card plain
+            is "all of them" "$(grep -o '[0-9]* echoes' /tmp/drive.out)" "200 echoes"
+            check "the tap counted them" [ "$(cat /sys/class/net/plain/statistics/rx_packets)" -ge 201 ]
+
+            python3 -c '
+            import socket
+            listener = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
+            listener.bind((socket.VMADDR_CID_ANY, 1234))
+            listener.listen(1)
+            print("listening", flush=True)
+            stream = listener.accept()[0]
+            while data := stream.recv(65536):
+                stream.sendall(data)
+            ' >/tmp/python.out 2>&1 &
+            await grep -q listening /tmp/python.out || cat /tmp/python.out
+            check "our driver's stream through vhost-vsock" drive socket 1234
+            is "all of it" "$(grep -o '[0-9]* bytes' /tmp/drive.out)" "1048576 bytes"
+            check "where says what this host has" sh -c '/run/published/vireo where net >/tmp/where && grep -E "^ *vduse +yes" /tmp/where && grep -E "vhost-net +yes" /tmp/where && grep libvirt: /tmp/where && grep cloud-hypervisor: /tmp/where'
+            done_testing
+            """,
+            Patience
+        );
+}
