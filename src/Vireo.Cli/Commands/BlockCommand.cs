@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using Microsoft.Extensions.Logging;
 using Vireo.Backends.Block.Images;
 using Vireo.Backends.Block.Memory;
+using Vireo.Backends.Block.Nbd;
 using Vireo.Backends.Block.Null;
 using Vireo.Backends.Block.Raw;
 using Vireo.Cli.Commands.Images;
@@ -21,10 +22,12 @@ internal sealed class BlockCommand : DeviceCommand
     private const int BlockBytesMax = 65536;
     private const int SegmentsMax = 1022;
     private const int UsualSegments = 126;
+    private const int ReconnectSecondsMax = 86_400;
+    private const int ReconnectSecondsUsual = 30;
 
     private readonly Argument<string?> _image = new("IMAGE")
     {
-        Description = "The disk: an image or a block device.",
+        Description = "The disk: an image, a block device, or an NBD export (nbd://HOST/EXPORT).",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
@@ -59,6 +62,14 @@ internal sealed class BlockCommand : DeviceCommand
         Description = "Show the disk as it was at this internal snapshot of a qcow2 image, read-only.",
         HelpName = "NAME",
     };
+
+    private readonly Option<int> _reconnect = Accept.Number(
+        "--nbd-reconnect",
+        "Seconds for which requests wait for a lost NBD server to come back, before they fail.",
+        least: 0,
+        ReconnectSecondsMax,
+        ReconnectSecondsUsual
+    );
 
     private readonly Option<bool> _isReadOnly = new("--read-only") { Description = "Let the guest read only." };
 
@@ -240,6 +251,7 @@ internal sealed class BlockCommand : DeviceCommand
         command.Add(_format);
         command.Add(_isOverlaid);
         command.Add(_shown);
+        command.Add(_reconnect);
         command.Add(_isReadOnly);
         command.Add(_cache);
         command.Add(_engine);
@@ -334,6 +346,11 @@ internal sealed class BlockCommand : DeviceCommand
 
     private IBlockBackend OpenImage(ParseResult result, string path, RawDiskOptions options, DeviceResources resources)
     {
+        if (NbdAddress.IsAddress(path) && !result.GetValue(_isOverlaid))
+        {
+            return OpenExport(result, path, options, resources);
+        }
+
         ImageOptions image = new()
         {
             Format = result.GetValue(_format) ?? DiskImages.Probe(path),
@@ -367,6 +384,36 @@ internal sealed class BlockCommand : DeviceCommand
 
         BlockLog.Guessed(resources.Logger, path);
         return new ProbedRawDisk(disk);
+    }
+
+    private NbdDisk OpenExport(ParseResult result, string uri, RawDiskOptions options, DeviceResources resources)
+    {
+        if ((result.GetValue(_format) ?? ImageFormat.Raw) != ImageFormat.Raw || result.GetValue(_shown) is not null)
+        {
+            throw new CommandException(
+                $"'{uri}' is an NBD export, which is raw and has no snapshots; let the server open the format ('qemu-nbd -f qcow2')",
+                ExitCode.Usage
+            );
+        }
+
+        NbdOptions nbd = new()
+        {
+            IsReadOnly = options.IsReadOnly,
+            LogicalBlockBytes = options.LogicalBlockBytes,
+            AllowsDiscard = options.AllowsDiscard,
+            IsWriteThrough = options.Cache is CacheMode.Writethrough or CacheMode.Directsync,
+            IsUnsafe = options.Cache == CacheMode.Unsafe,
+            ReconnectFor = TimeSpan.FromSeconds(result.GetValue(_reconnect)),
+            Tell = sentence => BlockLog.Warned(resources.Logger, sentence),
+        };
+        var disk = NbdDisk.Open(NbdAddress.Parse(uri), resources.Loops, nbd);
+        if (disk.Traits.IsReadOnly && !options.IsReadOnly)
+        {
+            BlockLog.Warned(resources.Logger, $"'{uri}' can only be read, and so can the disk");
+        }
+
+        BlockLog.Opened(resources.Logger, uri, disk.CapacitySectors, "NBD");
+        return disk;
     }
 
     private static ImageDisk Opened(ImageDisk disk, string path, DeviceResources resources)

@@ -1,3 +1,4 @@
+using Vireo.Backends.Block.Nbd;
 using Vireo.Backends.Block.Qcow2;
 using Vireo.Backends.Block.Raw;
 using Vireo.Backends.Block.Vdi;
@@ -16,7 +17,7 @@ public static class DiskImages
     private const int ChainMax = 64;
 
     /// <summary>Opens an image.</summary>
-    /// <param name="path">The file.</param>
+    /// <param name="path">The file, or the URI of an NBD export.</param>
     /// <param name="options">How; null for the defaults.</param>
     /// <returns>The image, the caller's.</returns>
     /// <exception cref="ImageException">It is not what it should be.</exception>
@@ -25,7 +26,8 @@ public static class DiskImages
     public static DiskImage Open(string path, ImageOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return Open(path, options ?? new(), []);
+        options ??= new();
+        return NbdAddress.IsAddress(path) ? OpenExport(path, options) : Open(path, options, []);
     }
 
     /// <summary>Looks at the first bytes of a file.</summary>
@@ -34,6 +36,12 @@ public static class DiskImages
     /// <exception cref="Linux.LinuxException">The kernel refused.</exception>
     public static ImageFormat Probe(string path)
     {
+        if (NbdAddress.IsAddress(path))
+        {
+            // The server knows about formats.
+            return ImageFormat.Raw;
+        }
+
         using var file = ImageFile.Open(path, isReadOnly: true, isLocked: false);
         return Probe(file);
     }
@@ -111,7 +119,7 @@ public static class DiskImages
             Qcow2Options options = new()
             {
                 LengthBytes = (length + 511) / 512 * 512,
-                BackingName = Path.GetFullPath(path),
+                BackingName = NbdAddress.IsAddress(path) ? path : Path.GetFullPath(path),
                 BackingFormat = ImageFormats.NameOf(format),
             };
             Qcow2Image.Create(overlay, options);
@@ -228,6 +236,26 @@ public static class DiskImages
         return Path.IsPathRooted(name) ? name : Path.Combine(folder, name);
     }
 
+    private static NbdImage OpenExport(string uri, ImageOptions options)
+    {
+        if ((options.Format ?? ImageFormat.Raw) != ImageFormat.Raw || options.Snapshot is not null)
+        {
+            throw new ImageException(
+                $"'{uri}' is an NBD export, which is raw and has no snapshots; let the server open the format ('qemu-nbd -f qcow2')"
+            );
+        }
+
+        return NbdImage.Open(
+            NbdAddress.Parse(uri),
+            new()
+            {
+                IsReadOnly = options.IsReadOnly,
+                IsUnsafe = options.IsUnsafe,
+                Tell = options.Warn,
+            }
+        );
+    }
+
     private static ImageFormat Probe(ImageFile file)
     {
         byte[] first = new byte[(int)Math.Min(ImageFormats.ProbeBytes, file.LengthBytes)];
@@ -321,6 +349,18 @@ public static class DiskImages
         List<(ulong Device, ulong Inode)> chain
     )
     {
+        if (NbdAddress.IsAddress(name))
+        {
+            ImageFormat? said = image.BackingFormat is { } known ? ImageFormats.TryParse(known) : null;
+            ImageOptions export = new()
+            {
+                Format = said,
+                IsReadOnly = true,
+                Warn = options.Warn,
+            };
+            return OpenExport(name, export);
+        }
+
         string path = BackingPath(image.Path, name);
         ImageFormat? format = null;
         if (image.BackingFormat is { } word)
