@@ -193,7 +193,8 @@ internal sealed class BlockCommand : DeviceCommand
         BackendStack owned = new(disk as IDisposable);
         try
         {
-            Action? reload = disk is RawDisk raw ? () => Refresh(raw, subject, resources.Logger) : null;
+            RawDisk? raw = disk as RawDisk ?? (disk as ProbedRawDisk)?.Raw;
+            Action? reload = raw is not null ? () => Refresh(raw, subject, resources.Logger) : null;
             IBlockBackend shown = _filters.Apply(result, disk, resources, ref reload);
             if (_zones.TryOpen(result, shown, resources) is { } zoned)
             {

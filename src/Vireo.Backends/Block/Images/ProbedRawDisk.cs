@@ -1,4 +1,5 @@
 using Vireo.Backends.Block.Filters;
+using Vireo.Backends.Block.Raw;
 using Vireo.Devices.Block;
 
 namespace Vireo.Backends.Block.Images;
@@ -14,6 +15,9 @@ public sealed class ProbedRawDisk : FilterDisk, IDisposable
     /// <param name="inner">The disk; becomes this object's.</param>
     public ProbedRawDisk(IBlockBackend inner)
         : base(inner) { }
+
+    /// <summary>The image behind the check, if it is a raw one of this host; stays this object's.</summary>
+    public RawDisk? Raw => Inner as RawDisk;
 
     /// <inheritdoc/>
     public override IBlockChannel OpenChannel(int queueIndex, int tagCount, IBlockCompletions completions) =>
