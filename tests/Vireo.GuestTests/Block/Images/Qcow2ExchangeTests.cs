@@ -6,7 +6,7 @@ namespace Vireo.GuestTests.Block.Images;
 /// <summary>Images that one program makes and the other reads.</summary>
 public sealed class Qcow2ExchangeTests : ImageTest
 {
-    private const int ImagesUsual = 12;
+    private const int ImagesUsual = 10;
 
     [Fact]
     public void WhatQemuWritesVireoReads()
