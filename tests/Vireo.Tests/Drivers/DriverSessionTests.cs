@@ -119,7 +119,7 @@ public sealed class DriverSessionTests
             DriverSession.Open(device, FeatureSet.Empty, new() { QueueCount = queueCount, Depth = depth })
         );
 
-        Assert.Contains("dispose", device.Events);
+        Assert.Contains("dispose", device.Events, StringComparer.Ordinal);
     }
 
     [Fact]
@@ -133,7 +133,7 @@ public sealed class DriverSessionTests
         Assert.Throws<DeviceException>(() => session.MoveTo(other));
 
         Assert.Equal(["dispose"], other.Events);
-        Assert.DoesNotContain("stop", device.Events);
+        Assert.DoesNotContain("stop", device.Events, StringComparer.Ordinal);
         Assert.Same(device, session.Device);
     }
 }

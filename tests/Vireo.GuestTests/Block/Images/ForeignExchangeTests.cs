@@ -61,7 +61,7 @@ public sealed class ForeignExchangeTests : ImageTest
         {
             Note(format);
             string path = InScratch($"served.{format}");
-            string[] options = format == "vpc" ? ["-o", "force_size=on"] : [];
+            string[] options = string.Equals(format, "vpc", StringComparison.Ordinal) ? ["-o", "force_size=on"] : [];
             QemuImg(["convert", "-f", "raw", "-O", format, .. options, InScratch("disk.raw"), path]);
             string socket = InScratch($"{format}.sock");
 

@@ -12,7 +12,11 @@ public sealed class ProtocolTableTests
     /// <summary>SET_VRING_ENDIAN, which the home does not know.</summary>
     private const int Unknown = 23;
 
-    private static readonly Regex Test = new("`(?<class>[A-Za-z]+Tests)([.](?<method>[A-Za-z0-9_]+[*]?))?`");
+    private static readonly Regex Test = new(
+        "`(?<class>[A-Za-z]+Tests)([.](?<method>[A-Za-z0-9_]+[*]?))?`",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        TimeSpan.FromSeconds(1)
+    );
 
     public static TheoryData<string, int, int> Tables =>
         new()

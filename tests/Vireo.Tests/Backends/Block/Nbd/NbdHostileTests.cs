@@ -58,7 +58,7 @@ public sealed class NbdHostileTests
         }
     }
 
-    private static readonly Dictionary<string, Func<FakeNbdRequest, byte[]>> WrongAnswers = new()
+    private static readonly Dictionary<string, Func<FakeNbdRequest, byte[]>> WrongAnswers = new(StringComparer.Ordinal)
     {
         { "no magic", static request => new byte[64] },
         { "another cookie", static request => FakeNbdServer.Simple(request.Cookie + 1, 0) },
