@@ -4,12 +4,12 @@ using Xunit;
 namespace Vireo.GuestTests.Block;
 
 /// <summary>Firmware boots a guest from the disk: boot sector, boot loader and kernel are read by the firmware's own virtio driver.</summary>
+[TakesLong(70)]
 public sealed class BootTests : GuestTest
 {
     [Theory]
     [InlineData(GuestFirmware.SeaBios, GuestHome.VhostUser)]
     [InlineData(GuestFirmware.Ovmf, GuestHome.VhostUser)]
-    [InlineData(GuestFirmware.SeaBios, GuestHome.VfioUser)]
     public void FirmwareBootsFromTheDisk(GuestFirmware firmware, GuestHome home)
     {
         GuestConfiguration configuration = GuestConfiguration.Default with { Firmware = firmware, Home = home };

@@ -100,7 +100,10 @@ public sealed class MigrationTests : GuestTest
         target.Monitor.Execute("migrate-set-capabilities", Capability);
         source.Monitor.Execute("migrate-set-capabilities", Capability);
 
-        int before = Prepare(source, "{\"max-bandwidth\":40000000,\"max-postcopy-bandwidth\":40000000,\"downtime-limit\":1}");
+        int before = Prepare(
+            source,
+            "{\"max-bandwidth\":40000000,\"max-postcopy-bandwidth\":40000000,\"downtime-limit\":1}"
+        );
         source.Monitor.Execute("migrate", $"{{\"uri\":\"unix:{InScratch("move.sock")}\"}}");
         ReadAfterFirstPass(source);
         source.Monitor.Execute("migrate-start-postcopy");
@@ -165,7 +168,11 @@ public sealed class MigrationTests : GuestTest
     /// <summary>Waits until all memory has gone over once; then has the device write to memory.</summary>
     private void ReadAfterFirstPass(Guest source)
     {
-        WaitUntil(source, static answer => answer.GetProperty("ram").GetProperty("dirty-sync-count").GetInt64() >= 2, "active");
+        WaitUntil(
+            source,
+            static answer => answer.GetProperty("ram").GetProperty("dirty-sync-count").GetInt64() >= 2,
+            "active"
+        );
         source.Run(ReadIntoCache);
         WaitUntil(source, "active");
     }

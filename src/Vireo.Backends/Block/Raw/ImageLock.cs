@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 using Vireo.Core.Contract;
 using Vireo.Linux;
@@ -21,6 +22,14 @@ internal static class ImageLock
     private const int Read = 0;
     private const int Write = 1;
     private const int Resize = 3;
+
+    /// <summary>
+    /// How long a lock of another is waited for. A program that was killed keeps its locks until the kernel has ended its transfers, and
+    /// one that starts another shares them with it for a moment.
+    /// </summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(5);
 
     /// <summary>Locks an open image.</summary>
     /// <param name="file">The image; it stays the caller's.</param>
@@ -62,12 +71,18 @@ internal static class ImageLock
 
     private static void Check(SafeFileHandle file, long offset, string path)
     {
-        if (HostFile.IsLockedByAnother(file, offset, 1))
+        long start = Stopwatch.GetTimestamp();
+        while (HostFile.IsLockedByAnother(file, offset, 1))
         {
-            throw new DeviceException(
-                $"'{path}' is in use by another program, and one of the two writes to it; "
-                    + "end that program, open the image read-only in both, or switch locking off if you know better"
-            );
+            if (Stopwatch.GetElapsedTime(start) >= Patience)
+            {
+                throw new DeviceException(
+                    $"'{path}' is in use by another program, and one of the two writes to it; "
+                        + "end that program, open the image read-only in both, or switch locking off if you know better"
+                );
+            }
+
+            Thread.Sleep(RetryAfter);
         }
     }
 }
