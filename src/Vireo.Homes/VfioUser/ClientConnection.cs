@@ -44,6 +44,9 @@ internal sealed class ClientConnection : IDisposable, ILoopWatcher
         }
     }
 
+    /// <summary>Whether the peer has closed its end, noticed or not.</summary>
+    public bool HasPeerGone => _socket.HasPeerGone;
+
     /// <summary>Who is at the other end, for the log.</summary>
     public string PeerName => _socket.PeerName;
 

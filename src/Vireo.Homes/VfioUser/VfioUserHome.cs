@@ -134,6 +134,12 @@ public sealed class VfioUserHome : IDisposable
     /// <returns>Whether it becomes the client; if not, it is to be ended.</returns>
     internal bool TryBegin(ClientConnection connection)
     {
+        // One that was killed and started again is often faster than the word of its end; what it said last is of no use to anybody.
+        if (_client is { HasPeerGone: true } gone)
+        {
+            End(gone);
+        }
+
         if (_client is not null)
         {
             _log.TurnedAway(connection.PeerName, "another client is connected");

@@ -50,6 +50,9 @@ internal sealed class Connection : IDisposable, ILoopWatcher
     /// <summary>Whether this is the front-end.</summary>
     public bool IsFrontEnd => _session is not null;
 
+    /// <summary>Whether the peer has closed its end, noticed or not.</summary>
+    public bool HasPeerGone => _socket.HasPeerGone;
+
     /// <summary>Who is at the other end, for the log.</summary>
     public string PeerName => _socket.PeerName;
 

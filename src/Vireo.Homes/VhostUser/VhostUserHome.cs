@@ -159,6 +159,12 @@ public sealed class VhostUserHome : IDisposable
     /// <returns>Whether it becomes the front-end; if not, it is to be ended.</returns>
     internal bool TryBegin(Connection connection)
     {
+        // One that was killed and started again is often faster than the word of its end; what it said last is of no use to anybody.
+        if (_frontEnd is { HasPeerGone: true } gone)
+        {
+            End(gone);
+        }
+
         if (_frontEnd is not null)
         {
             _log.TurnedAway(connection.PeerName, "another front-end is connected");

@@ -244,6 +244,20 @@ public sealed class UnixChannel : IDisposable
         };
     }
 
+    /// <summary>Whether the peer has closed its end, or is gone; what it sent before may not have been received yet.</summary>
+    // SAFETY: one entry, a local variable.
+    public unsafe bool HasPeerGone
+    {
+        get
+        {
+            using DescriptorLease lease = new(Handle);
+            pollfd entry = new() { fd = lease.Number };
+            int result = LibC.poll(&entry, 1, timeout: 0);
+            // A poll that does not wait is not interrupted, but to ask again costs nothing to whoever asks.
+            return result > 0 && (entry.revents & LibC.POLLHUP) != 0;
+        }
+    }
+
     /// <summary>Tells the peer that no more will be sent; receiving goes on. Nothing when the peer has gone.</summary>
     public void ShutdownSend() => Shutdown(LibC.SHUT_WR);
 

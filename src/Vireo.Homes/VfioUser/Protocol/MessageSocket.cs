@@ -47,6 +47,9 @@ internal sealed class MessageSocket : IDisposable
     /// <summary>Whether part of a message has come, but not all of it.</summary>
     public bool IsInMessage => _headerBytes > 0;
 
+    /// <summary>Whether the peer has closed its end; what it sent before may not have been received yet.</summary>
+    public bool HasPeerGone => _channel.HasPeerGone;
+
     /// <summary>Who is at the other end, for the log.</summary>
     public string PeerName
     {

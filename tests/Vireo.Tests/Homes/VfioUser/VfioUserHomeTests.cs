@@ -201,6 +201,26 @@ public sealed class VfioUserHomeTests
     }
 
     [Fact]
+    public void Client_ThatLeavesWithMessagesUnread_DoesNotKeepTheNextOneOut()
+    {
+        using HomeUnderTest home = new(new ProbeDevice());
+        for (int round = 0; round < 50; round++)
+        {
+            using (Client leaving = home.Agree())
+            {
+                // More than the server handles in one turn.
+                for (int message = 0; message < 150; message++)
+                {
+                    leaving.Send(Command.RegionRead, Client.AccessRequest(7, 0, 1), flags: HeaderFlags.NoReply);
+                }
+            }
+
+            using Client next = home.Agree();
+            next.Settle();
+        }
+    }
+
+    [Fact]
     public void Stranger_ThatSaysNothingOrHalfAMessage_DoesNotHoldTheDevice()
     {
         using HomeUnderTest home = new(new ProbeDevice());

@@ -102,6 +102,26 @@ public sealed class VhostUserHomeTests
     }
 
     [Fact]
+    public void FrontEnd_ThatLeavesWithMessagesUnread_DoesNotKeepTheNextOneOut()
+    {
+        using HomeUnderTest home = new(new ProbeDevice());
+        for (int round = 0; round < 50; round++)
+        {
+            using (FrontEnd leaving = home.Negotiate())
+            {
+                // More than the back-end handles in one turn.
+                for (int message = 0; message < 150; message++)
+                {
+                    leaving.Send(FrontEndRequest.SetOwner);
+                }
+            }
+
+            using FrontEnd next = home.Negotiate();
+            next.Settle();
+        }
+    }
+
+    [Fact]
     public void Strangers_SayingNothing_DoNotKeepAFrontEndOut()
     {
         using HomeUnderTest home = new(new ProbeDevice());
