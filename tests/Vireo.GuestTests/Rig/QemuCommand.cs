@@ -5,8 +5,13 @@ namespace Vireo.GuestTests.Rig;
 /// <summary>A QEMU command line in the making: a configuration plus the devices under test.</summary>
 public sealed class QemuCommand
 {
-    /// <summary>What a kernel does for its own safety at its start; without it, an emulated guest boots a fifth sooner.</summary>
-    private const string QuickWords = "mitigations=off nokaslr rodata=off";
+    /// <summary>
+    /// Does without what a kernel does for its own safety at its start, and without tests of its ciphers, its own noise and certificates:
+    /// an emulated guest boots in two thirds of the time.
+    /// </summary>
+    public const string QuickWords =
+        "mitigations=off nokaslr rodata=off cryptomgr.notests=1 "
+        + "initcall_blacklist=crypto_kdf108_init,init_encrypted,jent_mod_init,load_system_certificate_list";
 
     private readonly List<string> _devices = [];
     private int _chardevs;
