@@ -100,27 +100,12 @@ public sealed class Qcow2KillTests(ITestOutputHelper output) : IDisposable
         {
             Assert.StartsWith("ready: ", vireo.ReadLine(), StringComparison.Ordinal);
             var proxy = VhostUserProxy.Connect(SocketPath, DeviceType.Block, new() { QueueCount = 1 });
-            var driver = BlockDriver.Open(proxy, new() { QueueCount = 1 });
-            long done = Load(driver, random, vireo);
-
-            Leave(driver);
-            return done;
+            using var driver = BlockDriver.Open(proxy, new() { QueueCount = 1 });
+            return Load(driver, random, vireo);
         }
         finally
         {
             vireo.Dispose();
-        }
-    }
-
-    private static void Leave(BlockDriver driver)
-    {
-        try
-        {
-            driver.Dispose();
-        }
-        catch (DeviceException)
-        {
-            // Nobody is there to be told that the queue has stopped.
         }
     }
 

@@ -75,14 +75,7 @@ public static class DiskImages
                     IsUnsafe = disk.Cache == CacheMode.Unsafe,
                 }
             );
-            bool isInFile =
-                opened.Format is ImageFormat.Qcow2 or ImageFormat.Vdi or ImageFormat.Vhdx or ImageFormat.Vhd;
-            if (!isInFile)
-            {
-                file.Dispose();
-            }
-
-            return new(opened, isInFile ? file : null, loops, disk);
+            return new(opened, file, loops, disk);
         }
         catch
         {

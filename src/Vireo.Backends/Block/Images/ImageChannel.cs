@@ -239,7 +239,7 @@ internal sealed class ImageChannel : IBlockChannel, IBlockCompletions
         if (request.Kind is ImageRequestKind.Write or ImageRequestKind.WriteZeroes)
         {
             // The file may have become longer: who reads it takes what lies behind its end for zeroes.
-            _disk.File?.Refresh();
+            _disk.File?.NoteGrowth();
         }
     }
 

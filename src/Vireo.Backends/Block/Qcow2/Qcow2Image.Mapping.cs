@@ -206,6 +206,14 @@ public sealed partial class Qcow2Image
             );
         }
 
+        if (_file.IsRegular && offset + _clusterBytes > _file.LengthBytes)
+        {
+            // Taken for zeroes, it would show a disk from which everything is gone.
+            throw new ImageException(
+                $"'{Path}' ends at byte {_file.LengthBytes}, before the end of the L2 table at {offset}: it was cut, or never written as a whole"
+            );
+        }
+
         MakeRoomForTable();
         byte[] bytes = new byte[_clusterBytes];
         _file.Read(offset, bytes);

@@ -284,6 +284,14 @@ internal sealed class Qcow2Refcounts
             return block;
         }
 
+        if (_file.IsRegular && _table[index] >= _file.LengthBytes)
+        {
+            // Taken for zeroes, it would say that clusters are free which hold data.
+            throw new ImageException(
+                $"'{_file.Path}' ends at byte {_file.LengthBytes}, before the reference counts at {_table[index]}: it was cut, or never written as a whole"
+            );
+        }
+
         MakeRoom();
         byte[] bytes = new byte[1 << _clusterBits];
         _file.Read(_table[index], bytes);

@@ -176,6 +176,20 @@ public sealed class RawDisk : IBlockBackend, IDisposable
         return true;
     }
 
+    /// <summary>
+    /// Somebody else in this process may have made the file longer. One that has become shorter stays as long as it was: what was cut off has to fail,
+    /// and not to read as zeroes. Any thread.
+    /// </summary>
+    /// <exception cref="LinuxException">The kernel does not say.</exception>
+    internal void NoteGrowth()
+    {
+        lock (_sizeGate)
+        {
+            // Release: as in Refresh.
+            Volatile.Write(ref _fileBytes, Math.Max(_fileBytes, HostFile.SizeOf(_files.Main)));
+        }
+    }
+
     /// <summary>Closes the file and gives its locks back. No channel may be open.</summary>
     public void Dispose()
     {

@@ -75,6 +75,21 @@ public sealed partial class VmdkImage : DiskImage
     }
 
     /// <inheritdoc/>
+    internal override FastMapping TryMap(long offset, long length, bool isWrite)
+    {
+        // Places in other files than the one by which the image was opened are a worker's, and what has to be unpacked.
+        if (isWrite || _extents is not [{ Sparse: { IsCompressed: false } }] || _description is not null)
+        {
+            return default;
+        }
+
+        ImageExtent extent = Map(offset, length);
+        return extent.Kind == ExtentKind.Data
+            ? new(FastKind.File, extent.LengthBytes, extent.FileOffset)
+            : new(FastKind.Zero, extent.LengthBytes);
+    }
+
+    /// <inheritdoc/>
     public override void Dispose()
     {
         foreach (VmdkExtent extent in _extents)

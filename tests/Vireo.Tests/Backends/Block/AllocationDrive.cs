@@ -3,12 +3,13 @@ using Vireo.Devices.Block;
 
 namespace Vireo.Tests.Backends.Block;
 
-/// <summary>Writes and reads in turn, each begun by the completion of the one before, and counts what that allocates.</summary>
+/// <summary>Writes and reads in turn, or only reads, each begun by the completion of the one before, and counts what that allocates.</summary>
 internal sealed class AllocationDrive(
     IBlockChannel channel,
     ArraySegment<Segment> segments,
     long offsetBytes,
-    int rounds
+    int rounds,
+    bool isReadOnly
 ) : IDisposable
 {
     private const uint Tag = 1;
@@ -68,7 +69,7 @@ internal sealed class AllocationDrive(
 
     private void Begin()
     {
-        if (_left % 2 == 0)
+        if (isReadOnly || _left % 2 == 0)
         {
             channel.Read(Tag, segments, offsetBytes);
         }

@@ -144,11 +144,11 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
         Assert.Null(_complaint);
     }
 
-    /// <summary>Bytes allocated on the loop's thread by writes and reads in turn, after some to warm up.</summary>
-    public long MeasureAllocations(int rounds, long offsetBytes, int lengthBytes)
+    /// <summary>Bytes allocated on the loop's thread by writes and reads in turn, or by reads, after some to warm up.</summary>
+    public long MeasureAllocations(int rounds, long offsetBytes, int lengthBytes, bool isReadOnly = false)
     {
         byte[] buffer = Allocate(0, lengthBytes, misalignment: 0);
-        using AllocationDrive drive = new(Channel, Cut(0, buffer, int.MaxValue, 0), offsetBytes, rounds);
+        using AllocationDrive drive = new(Channel, Cut(0, buffer, int.MaxValue, 0), offsetBytes, rounds, isReadOnly);
         OnLoop(() =>
         {
             _drive = drive;

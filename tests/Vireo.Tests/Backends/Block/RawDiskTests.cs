@@ -82,6 +82,7 @@ public abstract class RawDiskTests : BlockBackendTests, IDisposable
     }
 
     [Fact]
+    [Clause("block.dev.023")]
     public void Discard_WholePages_FreesStorage()
     {
         using ChannelBench bench = Open();
