@@ -157,10 +157,18 @@ public sealed class DriverSession : IDeviceHost, IDisposable
         StartAll(index => states[index]);
     }
 
-    /// <summary>Resets the device, ends it, and frees the memory.</summary>
+    /// <summary>Resets the device, ends it, and frees the memory. A device that is gone is let go all the same.</summary>
     public void Dispose()
     {
-        _lifecycle.Reset();
+        try
+        {
+            _lifecycle.Reset();
+        }
+        catch (DeviceException)
+        {
+            // Nobody is there any more to be told that the queues have stopped.
+        }
+
         Device.Dispose();
         _queues = [];
         foreach (DriverSignal signal in _signals)

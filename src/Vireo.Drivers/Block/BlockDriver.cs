@@ -49,6 +49,10 @@ public sealed class BlockDriver : IDisposable
     private readonly DriverBuffer _transfer;
 
     private readonly Lock _gate = new();
+
+    /// <summary>Held by whoever reads the configuration space.</summary>
+    private readonly Lock _configGate = new();
+
     private BlockConfig _config;
 
     /// <summary>The count of configuration changes that <see cref="_config"/> knows.</summary>
@@ -142,7 +146,7 @@ public sealed class BlockDriver : IDisposable
     /// <summary>Reads bytes and waits for them.</summary>
     /// <param name="offsetBytes">First byte on the disk; a multiple of the block size.</param>
     /// <param name="destination">Filled; its length is a multiple of the block size.</param>
-    /// <exception cref="ArgumentException">Offset or length is not a multiple of the block size.</exception>
+    /// <exception cref="ArgumentException">Offset or length is not a multiple of the block size, or lies beyond the end.</exception>
     /// <exception cref="DriverException">The device answered with an error, or has gone.</exception>
     public void Read(long offsetBytes, Span<byte> destination)
     {
@@ -164,7 +168,7 @@ public sealed class BlockDriver : IDisposable
     /// <summary>Writes bytes and waits until the device has them; see <see cref="Flush"/> for when they are stable.</summary>
     /// <param name="offsetBytes">First byte on the disk; a multiple of the block size.</param>
     /// <param name="source">The bytes; the length is a multiple of the block size.</param>
-    /// <exception cref="ArgumentException">Offset or length is not a multiple of the block size.</exception>
+    /// <exception cref="ArgumentException">Offset or length is not a multiple of the block size, or lies beyond the end.</exception>
     /// <exception cref="DriverException">The device answered with an error, or has gone.</exception>
     public void Write(long offsetBytes, ReadOnlySpan<byte> source)
     {
@@ -202,7 +206,7 @@ public sealed class BlockDriver : IDisposable
     /// <summary>Tells the device that a range is not needed any more, and waits for it.</summary>
     /// <param name="offsetBytes">First byte; a multiple of the block size.</param>
     /// <param name="lengthBytes">Length; a multiple of the block size.</param>
-    /// <exception cref="ArgumentException">Offset or length is not a multiple of the block size.</exception>
+    /// <exception cref="ArgumentException">Offset or length is not a multiple of the block size, or lies beyond the end.</exception>
     /// <exception cref="NotSupportedException">The device has no discard.</exception>
     /// <exception cref="DriverException">The device answered with an error, or has gone.</exception>
     public void Discard(long offsetBytes, long lengthBytes)
@@ -224,7 +228,7 @@ public sealed class BlockDriver : IDisposable
     /// <param name="offsetBytes">First byte; a multiple of the block size.</param>
     /// <param name="lengthBytes">Length; a multiple of the block size.</param>
     /// <param name="mayUnmap">Whether the device may free the storage behind it.</param>
-    /// <exception cref="ArgumentException">Offset or length is not a multiple of the block size.</exception>
+    /// <exception cref="ArgumentException">Offset or length is not a multiple of the block size, or lies beyond the end.</exception>
     /// <exception cref="NotSupportedException">The device has no write zeroes.</exception>
     /// <exception cref="DriverException">The device answered with an error, or has gone.</exception>
     public void WriteZeroes(long offsetBytes, long lengthBytes, bool mayUnmap = false)
@@ -260,7 +264,7 @@ public sealed class BlockDriver : IDisposable
         }
     }
 
-    /// <summary>Resets the device and ends it.</summary>
+    /// <summary>Resets the device and ends it. One that is gone is let go all the same.</summary>
     public void Dispose() => _session.Dispose();
 
     /// <summary>Submits the request that was made and waits for it.</summary>
@@ -318,9 +322,39 @@ public sealed class BlockDriver : IDisposable
         }
     }
 
+    /// <summary>No request may reach beyond the end (VIRTIO 1.4 §5.2.5.1). Any thread.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">This one would.</exception>
+    internal void CheckInside(ulong sector, long lengthBytes)
+    {
+        ulong count = (ulong)lengthBytes / BlockDevice.SectorBytes;
+        ulong capacity = _config.Capacity;
+        if (count > capacity || sector > capacity - count)
+        {
+            ThrowUnlessGrown(sector, count);
+        }
+    }
+
+    /// <summary>The disk may have grown since it was last asked.</summary>
+    private void ThrowUnlessGrown(ulong sector, ulong count)
+    {
+        ulong capacity = CapacitySectors;
+        if (count > capacity || sector > capacity - count)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(sector),
+                $"{count} sectors from {sector} on do not lie on a disk of {capacity}"
+            );
+        }
+    }
+
     private void RefreshConfig()
     {
-        if (_session.ConfigChangeCount != _configSeen)
+        if (_session.ConfigChangeCount == _configSeen)
+        {
+            return;
+        }
+
+        lock (_configGate)
         {
             ReadConfig();
         }

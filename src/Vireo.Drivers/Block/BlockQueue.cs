@@ -72,9 +72,10 @@ public sealed class BlockQueue
     /// <param name="buffer">Where to; its length is a multiple of the block size.</param>
     /// <param name="tag">What the completion is to be called.</param>
     /// <returns>False when the queue is full: complete something first.</returns>
-    /// <exception cref="ArgumentException">The length is not a multiple of 512, or zero.</exception>
+    /// <exception cref="ArgumentException">The length is not a multiple of 512, zero, or reaches beyond the end of the disk.</exception>
     public bool TryRead(ulong sector, in DriverBuffer buffer, ulong tag)
     {
+        _driver.CheckInside(sector, buffer.Length);
         if (!TryBegin(BlockRequestType.In, sector, tag, out int slot))
         {
             return false;
@@ -89,9 +90,12 @@ public sealed class BlockQueue
     /// <param name="buffers">Where to; at most <see cref="BlockDriver.SegmentsMax"/>.</param>
     /// <param name="tag">What the completion is to be called.</param>
     /// <returns>False when the queue is full: complete something first.</returns>
-    /// <exception cref="ArgumentException">A length is not a multiple of 512, or there are none or too many.</exception>
+    /// <exception cref="ArgumentException">
+    /// A length is not a multiple of 512, there are none or too many, or they reach beyond the end of the disk.
+    /// </exception>
     public bool TryRead(ulong sector, ReadOnlySpan<DriverBuffer> buffers, ulong tag)
     {
+        _driver.CheckInside(sector, LengthOf(buffers));
         if (!TryBegin(BlockRequestType.In, sector, tag, out int slot))
         {
             return false;
@@ -106,9 +110,10 @@ public sealed class BlockQueue
     /// <param name="buffer">Where from; its length is a multiple of the block size. Not to be changed before the completion.</param>
     /// <param name="tag">What the completion is to be called.</param>
     /// <returns>False when the queue is full: complete something first.</returns>
-    /// <exception cref="ArgumentException">The length is not a multiple of 512, or zero.</exception>
+    /// <exception cref="ArgumentException">The length is not a multiple of 512, zero, or reaches beyond the end of the disk.</exception>
     public bool TryWrite(ulong sector, in DriverBuffer buffer, ulong tag)
     {
+        _driver.CheckInside(sector, buffer.Length);
         if (!TryBegin(BlockRequestType.Out, sector, tag, out int slot))
         {
             return false;
@@ -123,9 +128,12 @@ public sealed class BlockQueue
     /// <param name="buffers">Where from; at most <see cref="BlockDriver.SegmentsMax"/>.</param>
     /// <param name="tag">What the completion is to be called.</param>
     /// <returns>False when the queue is full: complete something first.</returns>
-    /// <exception cref="ArgumentException">A length is not a multiple of 512, or there are none or too many.</exception>
+    /// <exception cref="ArgumentException">
+    /// A length is not a multiple of 512, there are none or too many, or they reach beyond the end of the disk.
+    /// </exception>
     public bool TryWrite(ulong sector, ReadOnlySpan<DriverBuffer> buffers, ulong tag)
     {
+        _driver.CheckInside(sector, LengthOf(buffers));
         if (!TryBegin(BlockRequestType.Out, sector, tag, out int slot))
         {
             return false;
@@ -151,6 +159,7 @@ public sealed class BlockQueue
     /// <param name="tag">What the completion is to be called.</param>
     /// <returns>False when the queue is full: complete something first.</returns>
     /// <exception cref="NotSupportedException">The device has no discard.</exception>
+    /// <exception cref="ArgumentException">The range reaches beyond the end of the disk.</exception>
     public bool TryDiscard(ulong sector, uint sectorCount, ulong tag)
     {
         Require(BlockFeatures.Discard, "discard");
@@ -164,6 +173,7 @@ public sealed class BlockQueue
     /// <param name="tag">What the completion is to be called.</param>
     /// <returns>False when the queue is full: complete something first.</returns>
     /// <exception cref="NotSupportedException">The device has no write zeroes.</exception>
+    /// <exception cref="ArgumentException">The range reaches beyond the end of the disk.</exception>
     public bool TryWriteZeroes(ulong sector, uint sectorCount, bool mayUnmap, ulong tag)
     {
         Require(BlockFeatures.WriteZeroes, "write zeroes");
@@ -249,8 +259,20 @@ public sealed class BlockQueue
         return true;
     }
 
+    private static long LengthOf(ReadOnlySpan<DriverBuffer> buffers)
+    {
+        long length = 0;
+        foreach (ref readonly DriverBuffer buffer in buffers)
+        {
+            length += buffer.Length;
+        }
+
+        return length;
+    }
+
     private bool TryRange(BlockRequestType type, BlockRangeHeader range, ulong tag)
     {
+        _driver.CheckInside(range.Sector, (long)(uint)range.SectorCount * BlockDevice.SectorBytes);
         if (!TryBegin(type, sector: 0, tag, out int slot))
         {
             return false;

@@ -29,6 +29,7 @@ public sealed class BlockServerTests : IDisposable
     }
 
     [Fact]
+    [Clause("block.drv.011")]
     public void HangUp_FileHasGrown_DriverSeesTheNewSize()
     {
         string image = MakeImage(MiB);
@@ -42,6 +43,25 @@ public sealed class BlockServerTests : IDisposable
         Assert.True(SpinWait.SpinUntil(() => driver.CapacitySectors == 3 * MiB / 512, Patience), "the size stays");
         driver.Write(2 * MiB, Pattern(4096));
         Assert.Equal(Pattern(4096), Read(driver, 2 * MiB, 4096));
+
+        // A request may be the first that looks.
+        SetLength(image, 4 * MiB);
+        HangUp(vireo);
+        Assert.True(SpinWait.SpinUntil(() => driver.Session.ConfigChangeCount == 2, Patience), "nobody says so");
+        driver.Write(3 * MiB, Pattern(4096));
+    }
+
+    [Fact]
+    public void Dispose_ServerIsGone_LetsItGo()
+    {
+        using VireoProcess vireo = Serve("--memory=1M");
+        BlockDriver driver = OpenDriver();
+        driver.Write(0, Pattern(4096));
+
+        vireo.Kill();
+
+        Assert.Throws<DriverException>(() => Read(driver, 0, 4096));
+        driver.Dispose();
     }
 
     [Theory]

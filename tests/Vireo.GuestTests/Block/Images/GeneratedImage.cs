@@ -74,10 +74,15 @@ public sealed class GeneratedImage
     /// <summary>Work for qemu-io: writes, zeroes, discards and, at the beginning, compressed clusters.</summary>
     public IEnumerable<string> Commands(bool compresses = true)
     {
+        // QEMU refuses to write compressed data where there are any.
+        HashSet<int> taken = [];
         for (int count = compresses ? Random.Next(4) : 0; count > 0; count--)
         {
             int cluster = Random.Next(DiskBytes / ClusterBytes);
-            yield return $"write -c -P {Random.Next(1, 256)} {(long)cluster * ClusterBytes} {ClusterBytes}";
+            if (taken.Add(cluster))
+            {
+                yield return $"write -c -P {Random.Next(1, 256)} {(long)cluster * ClusterBytes} {ClusterBytes}";
+            }
         }
 
         for (int count = 6 + Random.Next(20); count > 0; count--)

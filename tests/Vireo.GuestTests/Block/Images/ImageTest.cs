@@ -12,6 +12,10 @@ public abstract class ImageTest : GuestTest
     protected static int ImagesOr(int usual) =>
         int.TryParse(Environment.GetEnvironmentVariable("VIREO_IMAGES"), out int asked) ? asked : usual;
 
+    /// <summary>How many of the first ones are left out, so that many can be tried in several runs; VIREO_IMAGES_AFTER says it.</summary>
+    protected static int ImagesLeftOut =>
+        int.TryParse(Environment.GetEnvironmentVariable("VIREO_IMAGES_AFTER"), out int first) ? first : 0;
+
     protected string QemuImg(params string[] arguments) =>
         RunProgram(GuestArtifacts.Program("qemu11", "qemu-img"), arguments);
 

@@ -11,7 +11,7 @@ public sealed class Qcow2ExchangeTests : ImageTest
     [Fact]
     public void WhatQemuWritesVireoReads()
     {
-        for (int seed = 1; seed <= ImagesOr(ImagesUsual); seed++)
+        for (int seed = 1 + ImagesLeftOut; seed <= ImagesOr(ImagesUsual); seed++)
         {
             GeneratedImage image = new(seed);
             string path = MakeWithQemu(image);
@@ -52,7 +52,7 @@ public sealed class Qcow2ExchangeTests : ImageTest
     [Fact]
     public void WhatVireoWritesQemuReadsAndFindsWhole()
     {
-        for (int seed = 1001; seed <= 1000 + ImagesOr(ImagesUsual); seed++)
+        for (int seed = 1001 + ImagesLeftOut; seed <= 1000 + ImagesOr(ImagesUsual); seed++)
         {
             GeneratedImage image = new(seed);
             string path = MakeWithVireo(image);

@@ -136,6 +136,7 @@ public sealed class BlockDeviceTests
     }
 
     [Fact]
+    [Clause("block.drv.022")]
     [Clause("block.dev.028")]
     public void Out_WritebackOff_IsStable()
     {
@@ -170,7 +171,7 @@ public sealed class BlockDeviceTests
     }
 
     [Fact]
-    [Clause("block.dev.028")]
+    [Clause("block.dev.028", "block.dev.029")]
     public void Out_DriverCannotFlush_IsStable()
     {
         FakeBlockBackend backend = new();

@@ -166,15 +166,23 @@ public sealed class BlockDriverTests : IDisposable
     }
 
     [Fact]
-    public void Read_BeyondTheEnd_ThrowsAndTheDriverGoesOn()
+    [Clause("block.drv.012")]
+    public void Requests_BeyondTheEnd_AreNotMade()
     {
         using BlockDriver driver = Open();
-        byte[] sector = new byte[512];
+        byte[] sectors = new byte[1024];
+        DriverBuffer buffer = driver.Memory.Allocate(1024);
+        BlockQueue queue = driver.Queue(0);
 
-        DriverException exception = Assert.Throws<DriverException>(() => driver.Read(CapacitySectors * 512, sector));
-        driver.Read(0, sector);
+        Assert.Throws<ArgumentOutOfRangeException>(() => driver.Read((CapacitySectors - 1) * 512, sectors));
+        Assert.Throws<ArgumentOutOfRangeException>(() => driver.Write(CapacitySectors * 512, sectors));
+        Assert.Throws<ArgumentOutOfRangeException>(() => driver.Discard((CapacitySectors - 1) * 512, 1024));
+        Assert.Throws<ArgumentOutOfRangeException>(() => driver.WriteZeroes((CapacitySectors - 1) * 512, 1024));
+        Assert.Throws<ArgumentOutOfRangeException>(() => queue.TryRead(ulong.MaxValue, in buffer, tag: 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => queue.TryWrite(CapacitySectors - 1, [buffer], tag: 1));
 
-        Assert.Contains("IoError", exception.Message, StringComparison.Ordinal);
+        Assert.Equal(0, queue.InFlight);
+        driver.Read((CapacitySectors - 2) * 512, sectors);
     }
 
     [Fact]
