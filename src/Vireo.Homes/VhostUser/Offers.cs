@@ -29,6 +29,7 @@ internal static class Offers
                 ProtocolFeature.LogDescriptor,
                 ProtocolFeature.ReplyAck,
                 ProtocolFeature.BackEndRequests,
+                ProtocolFeature.CrossEndian,
                 ProtocolFeature.BackEndSendDescriptors,
                 ProtocolFeature.InflightDescriptor,
                 ProtocolFeature.ResetDevice,

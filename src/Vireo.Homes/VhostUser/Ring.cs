@@ -1,4 +1,5 @@
 using Vireo.Homes.Loops;
+using Vireo.Homes.Peers;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux.Events;
 
@@ -8,6 +9,9 @@ namespace Vireo.Homes.VhostUser;
 /// <remarks>Owns the ring's descriptors. Whether its queue runs is the lifecycle's to know.</remarks>
 internal sealed class Ring : IDisposable
 {
+    /// <summary>The byte order as SET_VRING_ENDIAN has it.</summary>
+    private const uint BigEndian = 1;
+
     /// <summary>Makes a ring that is stopped and disabled.</summary>
     /// <param name="index">Which queue of the device.</param>
     public Ring(int index) => Index = index;
@@ -73,6 +77,33 @@ internal sealed class Ring : IDisposable
     {
         Error?.Dispose();
         Error = error;
+    }
+
+    /// <summary>Sets the byte order: what rings have since VIRTIO 1.0 is taken, the other refused (decision 0023).</summary>
+    /// <param name="order">0 for little-endian, 1 for big-endian.</param>
+    /// <exception cref="ProtocolException">It is neither, or the ring is started.</exception>
+    /// <exception cref="RefusalException">It is big-endian.</exception>
+    public void SetByteOrder(uint order)
+    {
+        if (order > BigEndian)
+        {
+            throw new ProtocolException(
+                $"ring {Index} was given byte order {order}, where 0 (little-endian) or 1 (big-endian) was expected"
+            );
+        }
+
+        if (IsStarted)
+        {
+            throw new ProtocolException($"ring {Index} cannot change its byte order once it is started");
+        }
+
+        if (order == BigEndian)
+        {
+            throw new RefusalException(
+                $"ring {Index} cannot be big-endian: rings and requests are little-endian here, as VIRTIO 1 has them, and legacy "
+                    + "drivers of big-endian guests are not served"
+            );
+        }
     }
 
     /// <summary>Stops the ring. The queue does not run.</summary>

@@ -29,6 +29,10 @@ internal static class RingMessages
             new(FrontEndRequest.SetRingCall, "SET_VRING_CALL", MessageForm.Number.With(0, 1), SetCall),
             new(FrontEndRequest.SetRingError, "SET_VRING_ERR", MessageForm.Number.With(0, 1), SetError),
             new(FrontEndRequest.SetRingEnable, "SET_VRING_ENABLE", MessageForm.Of<VringState>(), SetEnable),
+            new(FrontEndRequest.SetRingEndian, "SET_VRING_ENDIAN", MessageForm.Of<VringState>(), SetByteOrder)
+            {
+                Feature = ProtocolFeature.CrossEndian,
+            },
             new(
                 FrontEndRequest.GetRingBaseSkipDrain,
                 "GET_VRING_BASE_SKIP_DRAIN",
@@ -97,6 +101,12 @@ internal static class RingMessages
         }
 
         session.Rings.Enable(session.Rings[state.Index], state.Number == 1);
+    }
+
+    private static void SetByteOrder(VhostUserSession session, Message message)
+    {
+        VringState state = message.Read<VringState>();
+        session.Rings[state.Index].SetByteOrder(state.Number);
     }
 
     private static void Kick(VhostUserSession session, Message message) =>

@@ -69,7 +69,7 @@ internal enum FrontEndRequest : uint
     /// <summary>Translations of I/O addresses.</summary>
     IotlbMessage = 22,
 
-    /// <summary>Byte order of a legacy ring.</summary>
+    /// <summary>The byte order of a ring.</summary>
     SetRingEndian = 23,
 
     /// <summary>Read the configuration space.</summary>

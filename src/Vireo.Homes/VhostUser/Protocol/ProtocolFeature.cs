@@ -25,7 +25,7 @@ internal static class ProtocolFeature
     /// <summary>There is a second socket for requests of the back-end.</summary>
     public const int BackEndRequests = 5;
 
-    /// <summary>Byte order of legacy rings can be set.</summary>
+    /// <summary>The byte order of rings can be set.</summary>
     public const int CrossEndian = 6;
 
     /// <summary>Crypto: sessions are made by messages.</summary>

@@ -109,7 +109,6 @@ public sealed class DeviceMessageTests : IDisposable
     }
 
     [Theory]
-    [InlineData(ProtocolFeature.CrossEndian)]
     [InlineData(ProtocolFeature.HostNotifier)]
     [InlineData(ProtocolFeature.XenMap)]
     public void SetProtocolFeatures_NeverOffered_EndsTheConnection(int feature)

@@ -74,7 +74,6 @@ public sealed class MessageFormTests
 
     [Theory]
     [InlineData(0u)]
-    [InlineData(23u)] // SET_VRING_ENDIAN
     [InlineData(46u)]
     [InlineData(17000u)]
     [InlineData(uint.MaxValue)]

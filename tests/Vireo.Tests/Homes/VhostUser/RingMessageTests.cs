@@ -330,6 +330,7 @@ public sealed class RingMessageTests : IDisposable
     [InlineData((uint)FrontEndRequest.SetRingBase)]
     [InlineData((uint)FrontEndRequest.GetRingBase)]
     [InlineData((uint)FrontEndRequest.SetRingEnable)]
+    [InlineData((uint)FrontEndRequest.SetRingEndian)]
     public void Ring_ThatIsNotThere_EndsTheConnection(uint request)
     {
         _frontEnd.Send((FrontEndRequest)request, new VringState { Index = 2, Number = 1 });
@@ -380,6 +381,66 @@ public sealed class RingMessageTests : IDisposable
 
         _frontEnd.ExpectClosed();
         _home.ExpectLog("where 0 or 1 was expected");
+    }
+
+    [Fact]
+    public void ByteOrder_LittleEndian_IsTakenBeforeTheRingStarts()
+    {
+        using TestRing ring = NewRing();
+        Assert.Equal(0ul, _frontEnd.SendAcknowledged(FrontEndRequest.SetRingEndian, new VringState { Number = 0 }));
+        ring.Configure(_frontEnd);
+        ring.Add("as ever");
+
+        ring.Start(_frontEnd);
+
+        Assert.Equal("as ever", ring.Take());
+    }
+
+    [Fact]
+    public void ByteOrder_BigEndian_IsRefusedAndTheConnectionGoesOn()
+    {
+        using TestRing ring = NewRing();
+        ring.Configure(_frontEnd);
+
+        Assert.NotEqual(0ul, _frontEnd.SendAcknowledged(FrontEndRequest.SetRingEndian, new VringState { Number = 1 }));
+
+        _home.ExpectLog("ring 0 cannot be big-endian");
+        ring.Add("little-endian all the same");
+        ring.Start(_frontEnd);
+        Assert.Equal("little-endian all the same", ring.Take());
+    }
+
+    [Fact]
+    public void ByteOrder_BigEndianAndNobodyWaitsForTheAnswer_EndsTheConnection()
+    {
+        _frontEnd.Send(FrontEndRequest.SetRingEndian, new VringState { Number = 1 });
+
+        _frontEnd.ExpectClosed();
+        _home.ExpectLog("ring 0 cannot be big-endian");
+    }
+
+    [Theory]
+    [InlineData(2u)]
+    [InlineData(uint.MaxValue)]
+    public void ByteOrder_Unknown_EndsTheConnection(uint order)
+    {
+        _frontEnd.Send(FrontEndRequest.SetRingEndian, new VringState { Number = order });
+
+        _frontEnd.ExpectClosed();
+        _home.ExpectLog($"ring 0 was given byte order {order}, where 0 (little-endian) or 1 (big-endian) was expected");
+    }
+
+    [Fact]
+    public void ByteOrder_OfAStartedRing_EndsTheConnection()
+    {
+        using TestRing ring = NewRing();
+        ring.Configure(_frontEnd);
+        ring.Start(_frontEnd);
+
+        _frontEnd.Send(FrontEndRequest.SetRingEndian, new VringState { Number = 0 });
+
+        _frontEnd.ExpectClosed();
+        _home.ExpectLog("ring 0 cannot change its byte order once it is started");
     }
 
     [Fact]
