@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
+using Vireo.Core.Spec;
 using Vireo.Linux.Events;
 
 namespace Vireo.Drivers;
@@ -25,6 +26,12 @@ public sealed class QueueClient
     private readonly DriverSignal _call;
     private readonly TimeSpan _pollWindow;
 
+    /// <summary>Whether a device that was kicked is not kicked again before it asks: EVENT_IDX was negotiated.</summary>
+    private readonly bool _kicksOnce;
+
+    /// <summary>Whether this side has slept since the last kick, so that the other side sleeps, too, as a rule.</summary>
+    private bool _hasSlept;
+
     /// <summary>Makes the driver's side of a queue; the signals stay the session's.</summary>
     internal QueueClient(
         DriverSession session,
@@ -41,6 +48,7 @@ public sealed class QueueClient
         _ring = ring;
         _areas = areas;
         _pollWindow = pollWindow;
+        _kicksOnce = session.Features.Contains(CoreFeature.EventIndex);
         _ring.SuppressCalls();
     }
 
@@ -53,18 +61,33 @@ public sealed class QueueClient
     /// <summary>How many descriptors are not in use.</summary>
     public int FreeDescriptors => _ring.FreeDescriptors;
 
-    /// <summary>Adds a buffer; the device sees it after <see cref="Submit"/>.</summary>
+    /// <summary>Adds a buffer; the device sees it after <see cref="Submit"/> at the latest.</summary>
     /// <param name="readable">The pieces that the device reads, in order.</param>
     /// <param name="writable">The pieces that the device writes, in order; they follow the readable ones.</param>
     /// <param name="tag">What to call the buffer when it comes back.</param>
     /// <returns>False when the queue is full; nothing was added then.</returns>
     /// <exception cref="ArgumentException">There is no piece, or more than ever fit into the queue.</exception>
-    public bool TryAdd(ReadOnlySpan<GuestRange> readable, ReadOnlySpan<GuestRange> writable, ulong tag) =>
-        _ring.TryAdd(readable, writable, tag);
+    public bool TryAdd(ReadOnlySpan<GuestRange> readable, ReadOnlySpan<GuestRange> writable, ulong tag)
+    {
+        if (!_ring.TryAdd(readable, writable, tag))
+        {
+            return false;
+        }
+
+        if (_hasSlept)
+        {
+            // To wake the device takes longer than to add a batch: it wakes up while the rest is added, and does not ask for a
+            // second kick before it has looked.
+            Submit();
+        }
+
+        return true;
+    }
 
     /// <summary>Hands all added buffers to the device, with one kick if it wants one.</summary>
     public void Submit()
     {
+        _hasSlept = false;
         if (_ring.Publish())
         {
             _kick.Notify();
@@ -139,6 +162,7 @@ public sealed class QueueClient
         // The call is taken back before the ring is looked at, so that one that comes after is not lost.
         _call.Event.TryDrain();
         _ring.SuppressCalls();
+        _hasSlept = _kicksOnce;
     }
 
     [DoesNotReturn]

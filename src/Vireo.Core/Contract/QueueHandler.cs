@@ -5,7 +5,8 @@ namespace Vireo.Core.Contract;
 /// <summary>The data plane of one emulated queue: takes chains, answers them at once or later.</summary>
 /// <remarks>
 /// Lives from the start of its queue to its stop, on one loop's thread. A turn takes up to <see cref="ChainsPerTurnMax"/>
-/// chains, publishes once, calls once; so a busy queue cannot starve its neighbours. Nothing here may allocate per chain.
+/// chains, so that a busy queue cannot starve its neighbours. What was completed is published at its end, with one call at most; a first
+/// chain that was completed at once is published, and called for, before the others are taken. Nothing here may allocate per chain.
 /// </remarks>
 public abstract class QueueHandler : IDisposable
 {
@@ -63,16 +64,7 @@ public abstract class QueueHandler : IDisposable
         _isInTurn = true;
         _isTurnAwaited = false;
         bool worked = !IsStopping && TakeChains();
-        if (Queue.HasUnpublished)
-        {
-            worked = true;
-            if (Queue.Publish())
-            {
-                _calls++;
-                _call?.Notify();
-            }
-        }
-
+        worked |= Publish();
         _isInTurn = false;
         if (Queue.Fault != QueueFault.None && !_isFaultReported)
         {
@@ -140,9 +132,33 @@ public abstract class QueueHandler : IDisposable
         {
             count++;
             Handle(in chain);
+            if (count == 1 && Queue.HasEventIndex)
+            {
+                // The driver takes longer to wake up than most turns take: it is woken while we work on the rest, and with
+                // EVENT_IDX it does not ask for a second call before it has looked.
+                Publish();
+            }
         }
 
         return count > 0;
+    }
+
+    /// <summary>Shows the driver what was completed, and calls it if it asked for that.</summary>
+    /// <returns>Whether there was anything.</returns>
+    private bool Publish()
+    {
+        if (!Queue.HasUnpublished)
+        {
+            return false;
+        }
+
+        if (Queue.Publish())
+        {
+            _calls++;
+            _call?.Notify();
+        }
+
+        return true;
     }
 
     /// <summary>The queue is known and about to run: make the request slots.</summary>

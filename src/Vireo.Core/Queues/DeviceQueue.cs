@@ -110,7 +110,7 @@ public abstract class DeviceQueue
     private protected bool HasIndirect { get; }
 
     /// <summary>Whether EVENT_IDX was negotiated.</summary>
-    private protected bool HasEventIndex { get; }
+    internal bool HasEventIndex { get; }
 
     /// <summary>The segments of the chain being collected.</summary>
     private protected SegmentList Segments { get; } = new();

@@ -2,6 +2,7 @@ using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Spec;
 using Vireo.Drivers;
+using Vireo.Linux.Events;
 
 namespace Vireo.Tests.Drivers;
 
@@ -72,6 +73,36 @@ public sealed class DriverSessionTests
     }
 
     [Fact]
+    public void TryAdd_AfterASleep_IsShownAndKickedForBeforeTheBatchIsWhole()
+    {
+        WitnessDevice device = new(FeatureSet.Empty, Rings);
+        using var session = DriverSession.Open(device, FeatureSet.Empty);
+        session.StartQueues(1, descriptorsPerRequest: 1);
+        QueueClient queue = session.Queues[0];
+        GuestRange buffer = session.Memory.Allocate(512).Range;
+        QueueSetup setup = device.Setup!.Value;
+        EventFd kick = ((DriverSignal)setup.Kick!).Event;
+        Assert.True(queue.TryAdd([], [buffer], tag: 1));
+        Assert.Equal(0, AvailableIndex(session, in setup));
+        queue.Submit();
+        Assert.True(kick.TryDrain());
+        // The device has looked and asks for a kick at the next; it answers nothing, so that the wait ends with its time.
+        GuestAddress availableEvent = setup.Areas.Device + 4 + 8ul * setup.Areas.Size;
+        Assert.True(session.Memory.Memory.TryWrite(availableEvent, [1, 0]));
+
+        Assert.False(queue.TryTake(TimeSpan.FromMilliseconds(1), out _));
+        Assert.True(queue.TryAdd([], [buffer], tag: 2));
+
+        Assert.Equal(2, AvailableIndex(session, in setup));
+        Assert.True(kick.TryDrain());
+        Assert.True(queue.TryAdd([], [buffer], tag: 3));
+        Assert.Equal(2, AvailableIndex(session, in setup));
+        queue.Submit();
+        Assert.Equal(3, AvailableIndex(session, in setup));
+        Assert.False(kick.TryDrain());
+    }
+
+    [Fact]
     [Clause("core.drv.025")]
     public void Dispose_RequestsInFlight_ResetsTheDeviceBeforeTheMemoryGoes()
     {
@@ -135,5 +166,12 @@ public sealed class DriverSessionTests
         Assert.Equal(["dispose"], other.Events);
         Assert.DoesNotContain("stop", device.Events, StringComparer.Ordinal);
         Assert.Same(device, session.Device);
+    }
+
+    private static int AvailableIndex(DriverSession session, in QueueSetup setup)
+    {
+        byte[] index = new byte[2];
+        Assert.True(session.Memory.Memory.TryRead(setup.Areas.Driver + 2, index));
+        return BitConverter.ToUInt16(index);
     }
 }
