@@ -7,6 +7,9 @@ namespace Vireo.Core.Admin;
 internal sealed class AdministeredHost(ITransportHost host, AdministeredDevice device) : ITransportHost
 {
     /// <inheritdoc/>
+    public bool HasWritesInFlight => host.HasWritesInFlight;
+
+    /// <inheritdoc/>
     public IQueueLoop LoopFor(int queueIndex) => host.LoopFor(queueIndex);
 
     /// <inheritdoc/>

@@ -67,12 +67,13 @@ public abstract class EmulatedDevice : VirtioDevice
             );
         }
 
-        if (_host is null || _memory is null)
+        GuestMemory? memory = setup.Memory ?? _memory;
+        if (_host is null || memory is null)
         {
             throw new DeviceException($"queue {setup.Index} cannot run before the driver's memory is known");
         }
 
-        var queue = DeviceQueue.Create(setup.Areas, setup.State, _memory, Features, setup.Inflight, setup.Log);
+        var queue = DeviceQueue.Create(setup.Areas, setup.State, memory, Features, setup.Inflight, setup.Log);
         QueueHandler handler = CreateHandler(setup.Index);
         IQueueLoop loop = _host.LoopFor(LoopIndexOf(setup.Index));
         handler.Bind(setup.Index, queue, setup.Call, _host, loop);

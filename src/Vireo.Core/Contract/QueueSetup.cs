@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Vireo.Core.Memory;
 using Vireo.Core.Queues;
 
 namespace Vireo.Core.Contract;
@@ -11,6 +12,7 @@ namespace Vireo.Core.Contract;
 /// <param name="Call">Announces used buffers; null where the driver looks at the ring without being told.</param>
 /// <param name="Inflight">Where to record the chains in flight, and where those of a predecessor stand; usually null.</param>
 /// <param name="Log">Where to record writes into the ring while the driver's memory is being migrated; usually null.</param>
+/// <param name="Memory">Where ring and buffers lie, if not in the memory that the device is attached to; usually null.</param>
 [StructLayout(LayoutKind.Auto)]
 public readonly record struct QueueSetup(
     int Index,
@@ -19,5 +21,6 @@ public readonly record struct QueueSetup(
     ISignal? Kick,
     ISignal? Call,
     InflightRegion? Inflight = null,
-    RingLog? Log = null
+    RingLog? Log = null,
+    GuestMemory? Memory = null
 );

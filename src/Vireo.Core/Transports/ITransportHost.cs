@@ -17,6 +17,12 @@ public interface ITransportHost
     /// <returns>The signal; stays the host's and outlives the queue.</returns>
     ISignal KickFor(int queueIndex);
 
+    /// <summary>
+    /// Whether something of the device's is still on its way to the driver's memory although no queue runs: then a reset is not complete,
+    /// and the driver is not told that it is (VIRTIO 1.4 §2.1.2, §2.6.1).
+    /// </summary>
+    bool HasWritesInFlight => false;
+
     /// <summary>Only a reset can mend the device now; the driver is told by the transport. Any thread.</summary>
     /// <param name="reason">Why, in a few words, for the log.</param>
     void OnNeedsReset(string reason);

@@ -25,6 +25,9 @@ internal sealed partial class TransportCore : IDeviceHost
 
     private bool _isConfigKnown;
 
+    /// <summary>What the status was when the driver reset the device.</summary>
+    private DeviceStatus _statusBeforeReset;
+
     /// <summary>1 while a change of the configuration space awaits its notification.</summary>
     private int _isConfigCallPending;
 
@@ -60,6 +63,13 @@ internal sealed partial class TransportCore : IDeviceHost
 
     /// <summary>Length of the configuration space in bytes.</summary>
     public int ConfigLengthBytes => _config.Length;
+
+    /// <summary>The status as the driver reads it: after a reset, what it was before until the reset is complete.</summary>
+    public DeviceStatus Status =>
+        Lifecycle.Status == DeviceStatus.None && _host.HasWritesInFlight ? _statusBeforeReset : Lifecycle.Status;
+
+    /// <summary>Whether a queue's reset is not complete.</summary>
+    public bool IsResetting(TransportQueue queue) => queue.IsResetting || queue.WasReset && _host.HasWritesInFlight;
 
     /// <summary>Which 32 bits <see cref="DeviceFeatureWord"/> shows.</summary>
     public uint DeviceFeatureSelect { get; set; }
@@ -167,6 +177,11 @@ internal sealed partial class TransportCore : IDeviceHost
     /// <summary>Resets the device and all registers.</summary>
     public void Reset()
     {
+        if (Lifecycle.Status != DeviceStatus.None)
+        {
+            _statusBeforeReset = Lifecycle.Status;
+        }
+
         Lifecycle.Reset();
         DeviceFeatureSelect = 0;
         DriverFeatureSelect = 0;
@@ -210,6 +225,7 @@ internal sealed partial class TransportCore : IDeviceHost
         }
 
         queue.IsEnabled = true;
+        queue.WasReset = false;
         Lifecycle.EnableQueue(new(queue.Index, queue.Areas, state, _host.KickFor(queue.Index), Call: queue));
     }
 
@@ -232,6 +248,7 @@ internal sealed partial class TransportCore : IDeviceHost
         Lifecycle.DisableQueue(queue.Index);
         queue.Reset();
         queue.IsResetting = false;
+        queue.WasReset = true;
     }
 
     /// <summary>The driver announces available buffers.</summary>

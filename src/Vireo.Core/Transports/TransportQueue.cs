@@ -47,6 +47,9 @@ internal sealed class TransportQueue : ISignal
     /// <summary>Whether a reset of the queue is going on.</summary>
     public bool IsResetting { get; set; }
 
+    /// <summary>Whether the queue was reset, and nothing enabled it since.</summary>
+    public bool WasReset { get; set; }
+
     /// <summary>The interrupt vector that used buffers are announced with; PCI only.</summary>
     public ushort Vector
     {
@@ -68,6 +71,7 @@ internal sealed class TransportQueue : ISignal
         Driver = 0;
         Device = 0;
         IsEnabled = false;
+        WasReset = false;
         Vector = NoVector;
     }
 }

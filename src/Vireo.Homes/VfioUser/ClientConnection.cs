@@ -18,7 +18,11 @@ internal sealed class ClientConnection : IDisposable, ILoopWatcher
     private readonly VfioUserHome _home;
     private readonly MessageSocket _socket;
     private readonly LoopWatch _watch;
+    private readonly EventLoop _control;
     private readonly ILogger _log;
+
+    /// <summary>Whether the connection has ended.</summary>
+    private bool _hasEnded;
 
     /// <summary>Set when this is the client.</summary>
     private VfioUserSession? _session;
@@ -31,6 +35,7 @@ internal sealed class ClientConnection : IDisposable, ILoopWatcher
     public ClientConnection(VfioUserHome home, UnixChannel channel, EventLoop control, ILogger log)
     {
         _home = home;
+        _control = control;
         _log = log;
         _socket = new(channel);
         try
@@ -55,7 +60,7 @@ internal sealed class ClientConnection : IDisposable, ILoopWatcher
     public void BeginSession(ServedFunction served)
     {
         _log.Connected(PeerName);
-        _session = new(served, _socket, _log);
+        _session = new(served, _socket, _control, BreakLater, _log);
     }
 
     /// <inheritdoc/>
@@ -78,11 +83,23 @@ internal sealed class ClientConnection : IDisposable, ILoopWatcher
     /// <summary>Ends the connection; when it is the client, its session first.</summary>
     public void Dispose()
     {
+        _hasEnded = true;
         _session?.Dispose();
         _session = null;
         _watch.Dispose();
         _socket.Dispose();
     }
+
+    /// <summary>Ends the connection, but not under the feet of whoever found out that it must end.</summary>
+    private void BreakLater(string reason) =>
+        _control.Post(() =>
+        {
+            if (!_hasEnded)
+            {
+                _log.Broken(reason);
+                _home.End(this);
+            }
+        });
 
     /// <summary>Receives and handles messages.</summary>
     /// <returns>False when the connection has come to its end.</returns>

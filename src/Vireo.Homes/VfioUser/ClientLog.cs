@@ -32,8 +32,11 @@ internal static partial class ClientLog
     [LoggerMessage(
         308,
         LogLevel.Warning,
-        "memory at {Address} with {Bytes} bytes came without a file and is out of reach: let the client share its memory "
+        "memory at {Address} with {Bytes} bytes came without a file and is {Reach}: let the client share its memory "
             + "(QEMU: -object memory-backend-memfd,share=on)"
     )]
-    public static partial void NotShared(this ILogger logger, string address, ulong bytes);
+    public static partial void NotShared(this ILogger logger, string address, ulong bytes, string reach);
+
+    [LoggerMessage(309, LogLevel.Debug, "the client's DMA messages have the form {Form}")]
+    public static partial void DmaFormKnown(this ILogger logger, DmaForm form);
 }

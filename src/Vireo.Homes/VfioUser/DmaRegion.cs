@@ -6,7 +6,7 @@ using Vireo.Linux.Memory;
 
 namespace Vireo.Homes.VfioUser;
 
-/// <summary>One range of memory that a client has made known; mapped into this process if it came with a file.</summary>
+/// <summary>One range of memory that a client has made known: mapped if it came with a file, else with a mirror (decision 0022).</summary>
 internal sealed class DmaRegion : IDisposable
 {
     private const uint Readable = 1;
@@ -36,19 +36,27 @@ internal sealed class DmaRegion : IDisposable
     /// <summary>Address of the last byte.</summary>
     public ulong Last => Address + (LengthBytes - 1);
 
-    /// <summary>Whether the device can reach the range: it came with a file.</summary>
-    public bool IsMapped => _mapping is not null;
+    /// <summary>Whether the range is mapped: it came with a file.</summary>
+    public bool IsMapped => _file is not null;
+
+    /// <summary>Whether the device can reach the range, be it by messages; a range too large to have a mirror is out of reach.</summary>
+    public bool IsReachable => _mapping is not null;
 
     /// <summary>Whether the device may write it.</summary>
     public bool IsWritable => _access.HasFlag(MemoryAccess.Write);
 
-    /// <summary>The region as guest memory knows it; it is mapped.</summary>
+    /// <summary>The region as guest memory knows it; it can be reached.</summary>
     public MemoryRegion Region =>
         new(new(Address), LengthBytes, _mapping!.Address, _access)
         {
             // Kept open, because a device that is somebody else's has to be handed the file.
-            Backing = new(_file!, _fileOffset),
+            Backing = _file is null ? null : new(_file, _fileOffset),
         };
+
+    /// <summary>Part of the mirror of a range that is not mapped.</summary>
+    /// <param name="address">Address of the first byte; in the range, as is the last.</param>
+    /// <param name="count">How many bytes.</param>
+    public Span<byte> Mirror(ulong address, int count) => _mapping!.GetSpan((nuint)(address - Address), count);
 
     /// <summary>Checks a range and maps it.</summary>
     /// <param name="request">What the client says of it.</param>
@@ -59,7 +67,7 @@ internal sealed class DmaRegion : IDisposable
         try
         {
             MemoryAccess access = Check(request);
-            MemoryMapping? mapping = file is null ? null : Map(request, access, file);
+            MemoryMapping? mapping = file is null ? TryMirror(request) : Map(request, access, file);
             return new(request, access, file, mapping);
         }
         catch (LinuxException exception)
@@ -106,6 +114,28 @@ internal sealed class DmaRegion : IDisposable
         return access != MemoryAccess.None
             ? access
             : throw new RefusalException($"memory at 0x{request.Address:x} may be neither read nor written");
+    }
+
+    /// <summary>Makes the mirror: zeros that cost memory only where a driver has buffers.</summary>
+    /// <returns>Null when there is no room for it, as for a range of 64-bit addresses that no memory can fill.</returns>
+    private static MemoryMapping? TryMirror(DmaMapRequest request)
+    {
+        try
+        {
+            return MemoryMapping.MapAnonymous(
+                (nuint)request.LengthBytes,
+                MappingAccess.ReadWrite,
+                MappingOptions.NoReserve
+            );
+        }
+        catch (LinuxException)
+        {
+            return null;
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            return null;
+        }
     }
 
     private static MemoryMapping Map(DmaMapRequest request, MemoryAccess access, SafeFileHandle file) =>

@@ -76,18 +76,75 @@ internal sealed class DmaTable
     }
 
     /// <summary>What can be reached, as guest memory; must not be used after a range of it has been disposed.</summary>
-    public MappedMemory ToGuestMemory()
+    /// <param name="access">How ranges are reached that are not mapped.</param>
+    public GuestMemory ToGuestMemory(IDistantAccess access)
     {
-        List<MemoryRegion> regions = new(_regions.Count);
+        List<MemoryRegion> near = new(_regions.Count);
+        List<MemoryRegion> all = new(_regions.Count);
         foreach (DmaRegion region in _regions)
         {
+            if (region.IsReachable)
+            {
+                all.Add(region.Region);
+            }
+
             if (region.IsMapped)
             {
-                regions.Add(region.Region);
+                near.Add(region.Region);
             }
         }
 
-        return new(regions.ToArray());
+        MappedMemory mapped = new(near.ToArray());
+        return near.Count == all.Count ? mapped : new DistantMemory(mapped, new MappedMemory(all.ToArray()), access);
+    }
+
+    /// <summary>How much of a range is of one kind from its beginning.</summary>
+    /// <param name="address">The first byte.</param>
+    /// <param name="lengthBytes">Length of the range, at least 1.</param>
+    /// <param name="isDistant">Whether that much is memory that is not mapped.</param>
+    /// <returns>How many bytes, at least 1.</returns>
+    public uint PartAt(ulong address, uint lengthBytes, out bool isDistant)
+    {
+        if (Find(address) is not { } region)
+        {
+            isDistant = false;
+            return lengthBytes;
+        }
+
+        isDistant = !region.IsMapped && region.IsReachable;
+        ulong rest = region.Last - address;
+        return rest < lengthBytes ? (uint)rest + 1 : lengthBytes;
+    }
+
+    /// <summary>Finds part of the mirror of a range that is not mapped.</summary>
+    /// <param name="address">The first byte.</param>
+    /// <param name="count">How many bytes.</param>
+    /// <param name="bytes">The bytes.</param>
+    /// <returns>False when there is no such range any more.</returns>
+    public bool TryMirror(ulong address, int count, out Span<byte> bytes)
+    {
+        bytes = default;
+        if (
+            Find(address) is not { IsMapped: false, IsReachable: true } region
+            || region.Last - address < (ulong)Math.Max(count, 1) - 1
+        )
+        {
+            return false;
+        }
+
+        bytes = region.Mirror(address, count);
+        return true;
+    }
+
+    private DmaRegion? Find(ulong address)
+    {
+        int index = IndexOf(address);
+        if (index < _regions.Count && _regions[index].Address == address)
+        {
+            return _regions[index];
+        }
+
+        return index > 0 && _regions[index - 1].Last >= address ? _regions[index - 1] : null;
     }
 
     /// <summary>The first range at or behind an address.</summary>

@@ -55,6 +55,7 @@ internal sealed class ServedFunction : IPciHost, IDisposable
             Vectors = options.Vectors,
             IsVectorTableElsewhere = true,
             HasAdminQueue = options.HasAdminQueue,
+            TakesDistantMemory = true,
         };
         Function = new(device, this, function);
         Interrupts = new(Function.VectorCount, control);
@@ -66,6 +67,12 @@ internal sealed class ServedFunction : IPciHost, IDisposable
 
     /// <summary>How the client is told of interrupts.</summary>
     public InterruptTable Interrupts { get; }
+
+    /// <summary>How memory of the client is reached that is not mapped; null without a client.</summary>
+    public DmaMessages? Distant { get; set; }
+
+    /// <inheritdoc/>
+    public bool HasWritesInFlight => Distant is { HasWritesInFlight: true };
 
     /// <summary>How many queues the device has.</summary>
     public int QueueCount => _kicks.Length;

@@ -5,6 +5,7 @@ using Vireo.Core.Transports.Pci;
 using Vireo.Homes.Peers;
 using Vireo.Homes.VfioUser.Protocol;
 using Vireo.Linux;
+using Vireo.Linux.Events;
 
 namespace Vireo.Homes.VfioUser;
 
@@ -34,15 +35,31 @@ internal sealed class VfioUserSession : IDisposable
     private readonly Reply _reply = new();
     private readonly Migration _migration;
 
+    private readonly EventLoop _control;
+    private readonly Action<string> _onBroken;
+
+    /// <summary>Reaches memory that is not mapped; null until the client has said what it can do.</summary>
+    private DmaMessages? _distant;
+
     /// <summary>What the client can do; null until it has said so.</summary>
     private Capabilities? _client;
 
     /// <summary>Begins a session.</summary>
     /// <param name="served">The function.</param>
     /// <param name="socket">The connection; stays the caller's.</param>
+    /// <param name="control">The home's loop.</param>
+    /// <param name="onBroken">Told why the connection has to end, when that is found out outside of a message.</param>
     /// <param name="log">Where it is said what the client does.</param>
-    public VfioUserSession(ServedFunction served, MessageSocket socket, ILogger log)
+    public VfioUserSession(
+        ServedFunction served,
+        MessageSocket socket,
+        EventLoop control,
+        Action<string> onBroken,
+        ILogger log
+    )
     {
+        _control = control;
+        _onBroken = onBroken;
         _served = served;
         _socket = socket;
         _log = log;
@@ -56,6 +73,13 @@ internal sealed class VfioUserSession : IDisposable
     public void Handle()
     {
         Message message = _socket.Message;
+        if (message.IsAnswer)
+        {
+            // Only what is awaited comes this far.
+            _distant!.Handle(message);
+            return;
+        }
+
         Errno error = Errno.None;
         _reply.Begin();
         try
@@ -83,7 +107,15 @@ internal sealed class VfioUserSession : IDisposable
     /// <summary>Ends the session: the device reaches neither memory nor client any more.</summary>
     public void Dispose()
     {
+        bool isCutOff = _distant is not null && _distant.Close();
         _served.Park();
+        // What queues in distant memory had finished while they stopped is lost, too.
+        if (isCutOff || _served.HasWritesInFlight)
+        {
+            Function.Lifecycle.MarkNeedsReset("a client has gone that was not told of all requests that were done");
+        }
+
+        _served.Distant = null;
         _migration.Reset();
         Release(_memory.RemoveAll());
     }
@@ -180,6 +212,9 @@ internal sealed class VfioUserSession : IDisposable
 
         var client = Capabilities.Parse(message.Payload[Wire.SizeOf<VersionHeader>()..]);
         _client = client;
+        _distant = new(_socket, _memory, _control, client.TransferBytesMax, _onBroken, _log);
+        _served.Distant = _distant;
+        _socket.ExpectsAnswer = _distant.Expects;
         _reply.Append(new VersionHeader { Major = MajorVersion });
         Capabilities.AppendOurs(_reply, client);
     }
@@ -194,14 +229,15 @@ internal sealed class VfioUserSession : IDisposable
 
         SafeFileHandle? file = message.DescriptorCount == 1 ? message.TakeDescriptor(0) : null;
         DmaRegion region = _memory.Add(request, file);
-        if (region.IsMapped)
+        _served.SetMemory(_memory.ToGuestMemory(_distant!));
+        if (!region.IsMapped && region.IsWritable)
         {
-            _served.SetMemory(_memory.ToGuestMemory());
-        }
-        else if (region.IsWritable)
-        {
-            // ROMs come without files and are of no use to a device; RAM that does is a mistake in the client's set-up.
-            _log.NotShared($"0x{region.Address:x}", region.LengthBytes);
+            // ROMs come without files and are of no use to a device; RAM that does may be a mistake in the client's set-up.
+            _log.NotShared(
+                $"0x{region.Address:x}",
+                region.LengthBytes,
+                region.IsReachable ? "reached by messages, slowly" : "out of reach"
+            );
         }
     }
 
@@ -212,7 +248,7 @@ internal sealed class VfioUserSession : IDisposable
                 ? _memory.RemoveAll()
                 : [_memory.Remove(request.Address, request.LengthBytes)];
         // Before the memory goes: no queue may touch it once the client has its answer.
-        _served.SetMemory(_memory.ToGuestMemory());
+        _served.SetMemory(_memory.ToGuestMemory(_distant!));
         Release(removed);
         _reply.Append(in request);
     }

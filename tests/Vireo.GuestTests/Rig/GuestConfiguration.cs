@@ -34,6 +34,9 @@ public sealed record GuestConfiguration
 
     public int MemoryMegabytes { get; init; } = 512;
 
+    /// <summary>Whether the guest's memory is shared with other processes; without it, only a vfio-user device reaches it, by messages.</summary>
+    public bool SharedMemory { get; init; } = true;
+
     /// <summary>PCI, SeaBIOS, the newest QEMU.</summary>
     public static GuestConfiguration Default { get; } = new();
 
@@ -77,6 +80,11 @@ public sealed record GuestConfiguration
         if (Home == GuestHome.VfioUser)
         {
             words.Add("vfio-user");
+        }
+
+        if (!SharedMemory)
+        {
+            words.Add("memory of its own");
         }
 
         if (LineInterrupts)

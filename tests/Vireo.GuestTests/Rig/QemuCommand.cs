@@ -189,7 +189,9 @@ public sealed class QemuCommand
         yield return "-machine";
         yield return $"{machine},memory-backend=memory";
         yield return "-object";
-        yield return $"memory-backend-memfd,id=memory,size={Configuration.MemoryMegabytes}M,share=on";
+        yield return Configuration.SharedMemory
+            ? $"memory-backend-memfd,id=memory,size={Configuration.MemoryMegabytes}M,share=on"
+            : $"memory-backend-ram,id=memory,size={Configuration.MemoryMegabytes}M";
         yield return "-m";
         yield return $"{Configuration.MemoryMegabytes}M";
         yield return "-smp";

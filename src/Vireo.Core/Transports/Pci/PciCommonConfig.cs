@@ -133,7 +133,7 @@ internal sealed class PciCommonConfig
         Put32(bytes, DriverFeature, _core.DriverFeatureWord);
         Put16(bytes, ConfigMsixVector, ConfigVector);
         Put16(bytes, NumQueues, _ownQueues);
-        bytes[Status] = (byte)_core.Lifecycle.Status;
+        bytes[Status] = (byte)_core.Status;
         bytes[ConfigGeneration] = (byte)(_core.ConfigGeneration & byte.MaxValue);
         Put16(bytes, QueueSelect, (int)_core.QueueSelect);
         if (_core.Has(CoreFeature.AdminQueue))
@@ -159,7 +159,7 @@ internal sealed class PciCommonConfig
         Put64(bytes, QueueDriver, queue.Driver);
         Put64(bytes, QueueDevice, queue.Device);
         Put16(bytes, QueueNotifyConfigData, TokenOf(queue.Index));
-        Put16(bytes, QueueReset, queue.IsResetting ? 1 : 0);
+        Put16(bytes, QueueReset, _core.IsResetting(queue) ? 1 : 0);
     }
 
     private void Write16(int offset, ushort value)

@@ -1,6 +1,7 @@
 using Vireo.Core.Admin;
 using Vireo.Core.Contract;
 using Vireo.Core.Memory;
+using Vireo.Core.Queues.Distant;
 
 namespace Vireo.Core.Transports.Pci;
 
@@ -56,6 +57,11 @@ public sealed partial class PciFunction : ITransportCalls
         _device = device;
         AdministeredDevice? administered = null;
         ITransportHost transportHost = host;
+        if (options.TakesDistantMemory)
+        {
+            device = new DistantDevice(device);
+        }
+
         if (options.HasAdminQueue)
         {
             administered = new(device);

@@ -43,4 +43,7 @@ public sealed record PciFunctionOptions
 
     /// <summary>A vendor data capability (VIRTIO 1.4 §4.1.4.8), or null for none.</summary>
     public PciVendorData? VendorData { get; init; }
+
+    /// <summary>Whether the function may be given memory that is not all mapped (<see cref="Memory.DistantMemory"/>).</summary>
+    public bool TakesDistantMemory { get; init; }
 }

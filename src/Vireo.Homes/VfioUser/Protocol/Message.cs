@@ -20,6 +20,9 @@ internal sealed class Message
     /// <summary>The header.</summary>
     public MessageHeader Header { get; private set; }
 
+    /// <summary>Whether it is an answer to a command of the server's.</summary>
+    public bool IsAnswer => Header.Flags.HasFlag(HeaderFlags.Reply);
+
     /// <summary>Whether the client wants an answer.</summary>
     public bool WantsReply => !Header.Flags.HasFlag(HeaderFlags.NoReply);
 

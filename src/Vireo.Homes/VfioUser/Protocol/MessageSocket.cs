@@ -44,6 +44,9 @@ internal sealed class MessageSocket : IDisposable
     /// <summary>The message that is being received, or was received last.</summary>
     public Message Message { get; } = new();
 
+    /// <summary>Whether an answer with an id is awaited; null when nothing is ever asked.</summary>
+    public Func<ushort, bool>? ExpectsAnswer { get; set; }
+
     /// <summary>Whether part of a message has come, but not all of it.</summary>
     public bool IsInMessage => _headerBytes > 0;
 
@@ -151,7 +154,9 @@ internal sealed class MessageSocket : IDisposable
     private void BeginMessage()
     {
         MessageHeader header = Wire.Read<MessageHeader>(_header);
-        if ((header.Flags & HeaderFlags.TypeMask) != HeaderFlags.None)
+        HeaderFlags type = header.Flags & HeaderFlags.TypeMask;
+        bool isAwaited = type == HeaderFlags.Reply && ExpectsAnswer is not null && ExpectsAnswer(header.Id);
+        if (type != HeaderFlags.None && !isAwaited)
         {
             throw new ProtocolException(
                 $"message {header.Id} has flags 0x{(uint)header.Flags:x}: it answers a command that was never sent"

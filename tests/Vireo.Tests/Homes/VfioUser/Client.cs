@@ -38,6 +38,9 @@ internal sealed class Client : IPciAccess, IDisposable
     /// <summary>The descriptors of the last answer; the test's to close.</summary>
     public List<SafeFileHandle> AnswerDescriptors { get; } = [];
 
+    /// <summary>What answers the home's own commands; without it, none may come.</summary>
+    public DistantRam? Distant { get; set; }
+
     public static Client Connect(string path) => new(UnixChannel.Connect(path));
 
     /// <summary>Agrees on a version.</summary>
@@ -120,6 +123,13 @@ internal sealed class Client : IPciAccess, IDisposable
         byte[] header = new byte[HeaderBytes];
         ReceiveExactly(header);
         MessageHeader read = Wire.Read<MessageHeader>(header);
+        while ((read.Flags & HeaderFlags.TypeMask) == HeaderFlags.None)
+        {
+            Serve(read);
+            ReceiveExactly(header);
+            read = Wire.Read<MessageHeader>(header);
+        }
+
         Assert.Equal(command, read.Command);
         Assert.True(read.Flags.HasFlag(HeaderFlags.Reply));
         Assert.Equal(read.Error != 0, read.Flags.HasFlag(HeaderFlags.Error));
@@ -127,6 +137,46 @@ internal sealed class Client : IPciAccess, IDisposable
         byte[] payload = new byte[read.SizeBytes - HeaderBytes];
         ReceiveExactly(payload);
         return ((Errno)read.Error, payload);
+    }
+
+    /// <summary>Answers one command of the home's, if one has come.</summary>
+    public void Pump()
+    {
+        byte[] header = new byte[HeaderBytes];
+        if (_channel.TryReceive(header, out int count) == ReceiveOutcome.Received)
+        {
+            ReceiveExactly(header.AsSpan(count));
+            Serve(Wire.Read<MessageHeader>(header));
+        }
+    }
+
+    /// <summary>Pumps until something holds.</summary>
+    public void PumpUntil(Func<bool> condition, string complaint) =>
+        Assert.True(
+            SpinWait.SpinUntil(
+                () =>
+                {
+                    Pump();
+                    return condition();
+                },
+                Patience
+            ),
+            complaint
+        );
+
+    /// <summary>Answers a command of the home's.</summary>
+    public void Answer(DistantRam.Answer answer)
+    {
+        byte[] payload = answer.Error == Errno.None ? answer.Payload : [];
+        MessageHeader header = new()
+        {
+            Id = answer.Id,
+            Command = answer.Command,
+            SizeBytes = (uint)(HeaderBytes + payload.Length),
+            Flags = answer.Error == Errno.None ? HeaderFlags.Reply : HeaderFlags.Reply | HeaderFlags.Error,
+            Error = (uint)answer.Error,
+        };
+        SendStream([.. Wire.Bytes(ref header), .. payload]);
     }
 
     /// <summary>The id in the last answer.</summary>
@@ -290,6 +340,15 @@ internal sealed class Client : IPciAccess, IDisposable
 
     private void Write(uint region, ulong offset, ReadOnlySpan<byte> source) =>
         Ask(Command.RegionWrite, AccessRequest(region, offset, (uint)source.Length, source));
+
+    private void Serve(MessageHeader header)
+    {
+        Assert.True(header.Flags == HeaderFlags.None && header.Command is Command.DmaRead or Command.DmaWrite);
+        Assert.NotNull(Distant);
+        byte[] payload = new byte[header.SizeBytes - HeaderBytes];
+        ReceiveExactly(payload);
+        Distant.Serve(this, header, payload);
+    }
 
     private void ReceiveExactly(Span<byte> destination)
     {

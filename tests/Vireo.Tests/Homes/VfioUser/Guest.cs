@@ -14,15 +14,22 @@ internal sealed class Guest : IDisposable
 
     private Client _client;
     private readonly bool _isMsix;
+    private readonly bool _isDistant;
     private DriverQueue _queue = null!;
     private ulong _tag;
     private Action? _kick;
 
-    public Guest(Client client, bool isMsix = true)
+    public Guest(Client client, bool isMsix = true, bool isDistant = false, bool isShortCount = false)
     {
         _client = client;
         _isMsix = isMsix;
+        _isDistant = isDistant;
+        Distant = new(Ram, isShortCount);
+        client.Distant = isDistant ? Distant : null;
     }
+
+    /// <summary>What answers the home when memory is not shared.</summary>
+    public DistantRam Distant { get; }
 
     public GuestRam Ram { get; } = new();
 
@@ -37,6 +44,12 @@ internal sealed class Guest : IDisposable
     {
         ShareMemory();
         WireInterrupts();
+        StartDriver(wanted);
+    }
+
+    /// <summary>Starts queue 0.</summary>
+    public void StartDriver(FeatureSet wanted = default)
+    {
         Driver = new(_client);
         Driver.EnableFunction(_isMsix);
         FeatureSet features = Driver.Negotiate(wanted.With(CoreFeature.AccessPlatform));
@@ -56,11 +69,13 @@ internal sealed class Guest : IDisposable
     public void DriveThrough(Client client)
     {
         _client = client;
+        client.Distant = _isDistant ? Distant : null;
         byte[] token = [0, 0];
         _kick = () => client.WriteBar(0, 0x3000, token);
     }
 
-    public void ShareMemory() => _client.Map(GuestRam.GuestBase, (ulong)Ram.File.Size, Ram.File.Handle);
+    public void ShareMemory() =>
+        _client.Map(GuestRam.GuestBase, (ulong)Ram.File.Size, _isDistant ? null : Ram.File.Handle);
 
     public void WireInterrupts()
     {
@@ -94,7 +109,7 @@ internal sealed class Guest : IDisposable
     public string Take()
     {
         DriverCompletion completion = default;
-        Assert.True(SpinWait.SpinUntil(() => _queue.TryTake(out completion), Client.Patience), "no answer");
+        WaitUntil(() => _queue.TryTake(out completion), "no answer");
         byte[] bytes = new byte[completion.WrittenBytes];
         Assert.True(Ram.Memory.TryRead(GuestRam.At(completion.Tag + 256), bytes));
         return Encoding.UTF8.GetString(bytes);
@@ -111,11 +126,23 @@ internal sealed class Guest : IDisposable
 
     public void ExpectInterrupt()
     {
-        Assert.True(SpinWait.SpinUntil(Interrupt.TryDrain, Client.Patience), "no interrupt");
+        WaitUntil(Interrupt.TryDrain, "no interrupt");
         if (!_isMsix)
         {
             Assert.Equal(1, Driver.TakeInterruptStatus());
             _client.SetIrqs(0, 0, 1, 0x11);
+        }
+    }
+
+    private void WaitUntil(Func<bool> condition, string complaint)
+    {
+        if (_isDistant)
+        {
+            _client.PumpUntil(condition, complaint);
+        }
+        else
+        {
+            Assert.True(SpinWait.SpinUntil(condition, Client.Patience), complaint);
         }
     }
 
