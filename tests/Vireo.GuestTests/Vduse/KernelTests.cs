@@ -5,7 +5,7 @@ namespace Vireo.GuestTests.Vduse;
 
 /// <summary>Vireo on a stock kernel, for that kernel itself: a disk and a card by VDUSE, and the kernel's vhost under our drivers.</summary>
 /// <remarks>One guest for all of it: what takes long is to boot it.</remarks>
-[TakesLong(250)]
+[TakesLong(130)]
 public sealed class KernelTests : VduseTest
 {
     [Fact]
@@ -25,11 +25,11 @@ public sealed class KernelTests : VduseTest
             . /host/functions
             truncate -s 64M /tmp/disk.raw
             check "a type that the kernel refuses is refused in one sentence" \
-                sh -c '/run/published/vireo entropy --vduse rng0 2>&1 | grep "takes no virtio device 4 (Entropy)"'
+                sh -c '/run/vireo/vireo entropy --vduse rng0 2>&1 | grep "takes no virtio device 4 (Entropy)"'
             check "it is served" serve one block /tmp/disk.raw --vduse disk0 --serial of-vireo
             check "a second process is turned away" \
-                sh -c '/run/published/vireo block --memory 1M --vduse disk0 2>&1 | grep "another process serves"'
-            check "nothing is on the bus" sh -c '/run/published/vireo vdpa show | tee /tmp/show | grep "nothing is on"'
+                sh -c '/run/vireo/vireo block --memory 1M --vduse disk0 2>&1 | grep "another process serves"'
+            check "nothing is on the bus" sh -c '/run/vireo/vireo vdpa show | tee /tmp/show | grep "nothing is on"'
             check "managers are shown" grep "manager vduse: net, block" /tmp/show
             check "it is added" bus add disk0
             check "it is a disk" await test -b /dev/vda
@@ -48,12 +48,13 @@ public sealed class KernelTests : VduseTest
             check "it takes a file system" mkfs.ext4 -q /dev/vda
             mkdir -p /tmp/mnt
             check "it can be mounted" mount /dev/vda /tmp/mnt
-            cp /run/published/vireo /tmp/mnt/copy
+            head -c 8M /run/vireo/vireo >/tmp/given
+            cp /tmp/given /tmp/mnt/copy
             umount /tmp/mnt
             check "the file system is sound" fsck.ext4 -fn /dev/vda
             echo 3 >/proc/sys/vm/drop_caches
             mount -o ro /dev/vda /tmp/mnt
-            is "what was copied" "$(sha256sum </tmp/mnt/copy)" "$(sha256sum </run/published/vireo)"
+            is "what was copied" "$(sha256sum </tmp/mnt/copy)" "$(sha256sum </tmp/given)"
             umount /tmp/mnt
             done_testing
             """,
@@ -83,7 +84,7 @@ public sealed class KernelTests : VduseTest
             sleep 0.3
             check "a read waits" kill -0 $reader
             check "other features are refused" sh -c \
-                '/run/published/vireo block /tmp/disk.raw --read-only --vduse disk0 2>&1 | grep "the device on the bus was made as"'
+                '/run/vireo/vireo block /tmp/disk.raw --read-only --vduse disk0 2>&1 | grep "the device on the bus was made as"'
             check "the next one comes" serve three block /tmp/disk.raw --vduse disk0 --serial of-vireo
             wait $reader
             is "the read went on" $? 0
@@ -116,7 +117,7 @@ public sealed class KernelTests : VduseTest
             near() { ip netns exec far busybox ping -q -c 1 -W 2 -s 1400 10.8.0.1; }
             check "packets go and come" await near
 
-            head -c 4M /run/published/vireo >/tmp/stream
+            head -c 4M /run/vireo/vireo >/tmp/stream
             # A listener ends when its input does, so that is kept open.
             sleep 250 | busybox nc -l -p 9000 >/tmp/near &
             sleep 250 | ip netns exec far busybox nc -l -p 9001 >/tmp/far &
@@ -163,7 +164,7 @@ public sealed class KernelTests : VduseTest
             await grep -q listening /tmp/python.out || cat /tmp/python.out
             check "our driver's stream through vhost-vsock" drive socket 1234
             is "all of it" "$(grep -o '[0-9]* bytes' /tmp/drive.out)" "1048576 bytes"
-            check "where says what this host has" sh -c '/run/published/vireo where net >/tmp/where && grep -E "^ *vduse +yes" /tmp/where && grep -E "vhost-net +yes" /tmp/where && grep libvirt: /tmp/where && grep cloud-hypervisor: /tmp/where'
+            check "where says what this host has" sh -c '/run/vireo/vireo where net >/tmp/where && grep -E "^ *vduse +yes" /tmp/where && grep -E "vhost-net +yes" /tmp/where && grep libvirt: /tmp/where && grep cloud-hypervisor: /tmp/where'
             done_testing
             """,
             Patience

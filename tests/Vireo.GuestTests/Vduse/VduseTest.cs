@@ -7,9 +7,11 @@ public abstract class VduseTest : GuestTest
 {
     /// <summary>Functions for the scripts: <c>serve NAME ARGUMENTS...</c> starts a vireo and waits until it is ready, <c>stop NAME</c> ends it.</summary>
     private const string Functions = """
-        vireo=/run/published/vireo
-        # Compiling ahead was for processors without it, and emulating it is slow.
-        export DOTNET_EnableAVX=0 DOTNET_TieredCompilation=1
+        # From memory: what is mapped from the share is fetched page by page.
+        vireo=/run/vireo/vireo
+        # What was compiled ahead is good enough. To compile it again, better, costs an emulated processor several seconds at each
+        # start; and it was compiled for processors without AVX, which is slow to emulate.
+        export DOTNET_TieredPGO=0 DOTNET_TC_CallCountThreshold=10000 DOTNET_gcConcurrent=0 DOTNET_EnableAVX=0
         await() {
             i=0
             until "$@" >/dev/null 2>&1; do
@@ -59,6 +61,7 @@ public abstract class VduseTest : GuestTest
                 mkdir -p /run/$tag
                 mount -t 9p -o trans=virtio,version=9p2000.L,msize=1048576,ro,cache=loose $tag /run/$tag
             done
+            cp /run/published/vireo /run/vireo/vireo
             for module in {string.Join(' ', modules)}; do modprobe $module || exit 1; done
             """,
             Patience

@@ -4,7 +4,7 @@ using Xunit;
 namespace Vireo.GuestTests.Vduse;
 
 /// <summary><c>vireo block --vduse</c> behind <c>/dev/vhost-vdpa-0</c>: for a virtual machine in the guest, and for our own proxy.</summary>
-[TakesLong(300)]
+[TakesLong(150)]
 public sealed class VhostVdpaTests : VduseTest
 {
     /// <summary>What the machine in the machine does with its disk; its console is read by the guest around it.</summary>
@@ -51,7 +51,7 @@ public sealed class VhostVdpaTests : VduseTest
             check "it is there for machines" await test -c /dev/vhost-vdpa-0
             check "a proxy for the kernel's card" serve card proxy vhost-net --tap mid --vhost-user /tmp/card.sock
             ip addr add 10.7.0.1/24 dev mid
-            head -c 4M /run/published/vireo >/tmp/stream
+            head -c 4M /run/vireo/vireo >/tmp/stream
             python3 -c '
             import socket
             with socket.create_server(("10.7.0.1", 9000)) as listener, listener.accept()[0] as stream:
