@@ -109,7 +109,7 @@ public sealed class VhostUserFrontEndTests
             }
         );
 
-        Assert.Throws<DeviceException>(() => VhostUserFrontEnd.Over(backEnd.Peer, Impatient));
+        Assert.Throws<DeviceException>(() => VhostUserFrontEnd.Over(backEnd.Peer));
     }
 
     [Fact]
@@ -123,7 +123,7 @@ public sealed class VhostUserFrontEndTests
             }
         );
 
-        Assert.Throws<DeviceException>(() => VhostUserFrontEnd.Over(backEnd.Peer, Impatient));
+        Assert.Throws<DeviceException>(() => VhostUserFrontEnd.Over(backEnd.Peer));
     }
 
     [Theory]
@@ -133,7 +133,7 @@ public sealed class VhostUserFrontEndTests
     public void ReadQueueCount_Impossible_EndsTheConnection(ulong count)
     {
         using ScriptedBackEnd backEnd = Answering(FrontEndRequest.GetQueueCount, count);
-        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer);
 
         Assert.Throws<DeviceException>(() => frontEnd.ReadQueueCount());
         Assert.False(frontEnd.IsConnected);
@@ -144,7 +144,7 @@ public sealed class VhostUserFrontEndTests
     public void ReadStatus_MoreThanAByte_EndsTheConnection()
     {
         using ScriptedBackEnd backEnd = Answering(FrontEndRequest.GetStatus, 0x100);
-        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer);
 
         Assert.Throws<DeviceException>(() => frontEnd.ReadStatus());
     }
@@ -153,7 +153,7 @@ public sealed class VhostUserFrontEndTests
     public void Send_Refused_ThrowsAndTheConnectionLives()
     {
         using ScriptedBackEnd backEnd = Answering(FrontEndRequest.SetFeatures, 1);
-        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer);
 
         Assert.Throws<DeviceException>(() => frontEnd.AcceptFeatures(FeatureSet.Of(CoreFeature.Version1)));
         Assert.True(frontEnd.IsConnected);
@@ -174,7 +174,7 @@ public sealed class VhostUserFrontEndTests
                 return false;
             }
         );
-        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer);
 
         Assert.Throws<DeviceException>(() => frontEnd.ReadConfig(new byte[8]));
         Assert.True(frontEnd.IsConnected);
@@ -195,7 +195,7 @@ public sealed class VhostUserFrontEndTests
                 return false;
             }
         );
-        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer);
 
         Assert.Throws<DeviceException>(() => frontEnd.ReadConfig(new byte[8]));
         Assert.False(frontEnd.IsConnected);
@@ -230,7 +230,7 @@ public sealed class VhostUserFrontEndTests
                 return true;
             }
         );
-        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer);
 
         Assert.Throws<DeviceException>(() => frontEnd.GetInflight(1, 128));
     }
@@ -251,7 +251,7 @@ public sealed class VhostUserFrontEndTests
                 return false;
             }
         );
-        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer);
 
         Assert.Throws<DeviceException>(() => frontEnd.StopRing(0, isPacked: false));
         Assert.False(frontEnd.IsConnected);
@@ -261,7 +261,7 @@ public sealed class VhostUserFrontEndTests
     public void ShareMemory_NotOfAFile_IsRefusedHere()
     {
         using ScriptedBackEnd backEnd = new(static (_, _) => false);
-        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer, Impatient);
+        using var frontEnd = VhostUserFrontEnd.Over(backEnd.Peer);
         using Vireo.Core.Memory.OwnedMemory owned = new(4096);
         Vireo.Core.Memory.MappedMemory memory = new([owned.At(new(0))]);
 
