@@ -1,16 +1,26 @@
 using System.Buffers.Binary;
 using Vireo.Core.Memory;
 using Vireo.Devices.Net;
+using Vireo.Linux.Events;
 
 namespace Vireo.GuestTests.Peers;
 
 /// <summary>A network that sends numbered packets, and looks at each one that comes back.</summary>
-/// <remarks>So few are under way that whoever sends them back has room for all: none may be missing.</remarks>
-internal sealed class CheckingPort(long packetsPerPair, int pairs) : INetPort
+/// <remarks>
+/// So few are under way that whoever sends them back has room for all: none may be missing. A driver that starts throws away what is in
+/// its rings by then, as DPDK's does after it has switched them on; so each pair is greeted until a greeting comes back.
+/// </remarks>
+/// <param name="loop">The loop that all queues run on.</param>
+/// <param name="packetsPerPair">How many packets each pair is sent.</param>
+/// <param name="pairs">How many pairs.</param>
+internal sealed class CheckingPort(EventLoop loop, long packetsPerPair, int pairs) : INetPort
 {
     private const int UnderWayMax = 96;
     private const int NumberOffset = 14;
     private const int FillOffset = NumberOffset + sizeof(long);
+
+    /// <summary>In place of the number of a greeting.</summary>
+    private const long Greeting = -1;
 
     /// <summary>Packets of 64 to 1,500 bytes, by their numbers.</summary>
     private const int LengthMin = 64;
@@ -31,6 +41,15 @@ internal sealed class CheckingPort(long packetsPerPair, int pairs) : INetPort
 
     public bool IsDone => Complaint.Length > 0 || Returned == packetsPerPair * _pairs.Length;
 
+    /// <summary>How far each pair has come.</summary>
+    public override string ToString() =>
+        string.Join(
+            ", ",
+            _pairs.Select(static pair =>
+                $"pair {pair.Index} sent {pair.Sent} and got {Volatile.Read(ref pair.Returned)} back"
+            )
+        );
+
     public void SetReceiveOffloads(NetOffloads offloads) { }
 
     public void SetPairsUsed(int count) { }
@@ -45,7 +64,19 @@ internal sealed class CheckingPort(long packetsPerPair, int pairs) : INetPort
 
     public void Inject(ReadOnlySpan<byte> frame) { }
 
-    private static int LengthOf(long number) => LengthMin + (int)(number * 7 % Lengths);
+    /// <summary>Greets each pair that has not been heard of. Any thread; now and then until packets come.</summary>
+    public void Greet() =>
+        loop.Post(() =>
+        {
+            foreach (Pair pair in _pairs)
+            {
+                pair.IsGreetingDue = !pair.IsHeard;
+                pair.Queue?.Wake();
+            }
+        });
+
+    private static int LengthOf(long number) =>
+        number == Greeting ? LengthMin : LengthMin + (int)(number * 7 % Lengths);
 
     private static void Make(Span<byte> frame, int pair, long number)
     {
@@ -63,6 +94,13 @@ internal sealed class CheckingPort(long packetsPerPair, int pairs) : INetPort
     {
         if (Complaint.Length > 0)
         {
+            return;
+        }
+
+        if (IsGreeting(in frame))
+        {
+            pair.IsHeard = true;
+            pair.Queue?.Wake();
             return;
         }
 
@@ -92,6 +130,18 @@ internal sealed class CheckingPort(long packetsPerPair, int pairs) : INetPort
         }
     }
 
+    private static bool IsGreeting(in NetFrame frame)
+    {
+        if (frame.LengthBytes != LengthMin)
+        {
+            return false;
+        }
+
+        Span<byte> came = stackalloc byte[LengthMin];
+        frame.CopyTo(came);
+        return BinaryPrimitives.ReadInt64LittleEndian(came[NumberOffset..]) == Greeting;
+    }
+
     private sealed class Pair(int index)
     {
         public long Returned;
@@ -99,6 +149,10 @@ internal sealed class CheckingPort(long packetsPerPair, int pairs) : INetPort
         public int Index => index;
 
         public long Sent { get; set; }
+
+        public bool IsHeard { get; set; }
+
+        public bool IsGreetingDue { get; set; }
 
         public INetReceiveQueue? Queue { get; set; }
 
@@ -125,11 +179,20 @@ internal sealed class CheckingPort(long packetsPerPair, int pairs) : INetPort
         public int Receive(int countMax)
         {
             int count = 0;
+            if (pair.IsGreetingDue)
+            {
+                pair.IsGreetingDue = false;
+                TryDeliver(Greeting);
+            }
+
+            if (!pair.IsHeard)
+            {
+                return 0;
+            }
+
             while (count < countMax && pair.Sent < port.Limit && pair.Sent - pair.Returned < UnderWayMax)
             {
-                Span<byte> frame = _frame.AsSpan(0, LengthOf(pair.Sent));
-                Make(frame, pair.Index, pair.Sent);
-                if (queue.Deliver(new(default, frame, ReadOnlySpan<Segment>.Empty, frame.Length)) == NetDelivery.Full)
+                if (!TryDeliver(pair.Sent))
                 {
                     break;
                 }
@@ -141,7 +204,14 @@ internal sealed class CheckingPort(long packetsPerPair, int pairs) : INetPort
             return count;
         }
 
-        public void Dispose() { }
+        public void Dispose() => pair.Queue = null;
+
+        private bool TryDeliver(long number)
+        {
+            Span<byte> frame = _frame.AsSpan(0, LengthOf(number));
+            Make(frame, pair.Index, number);
+            return queue.Deliver(new(default, frame, ReadOnlySpan<Segment>.Empty, frame.Length)) != NetDelivery.Full;
+        }
     }
 
     private long Limit => packetsPerPair;

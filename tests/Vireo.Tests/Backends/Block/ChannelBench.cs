@@ -8,6 +8,7 @@ namespace Vireo.Tests.Backends.Block;
 internal sealed class ChannelBench : IBlockCompletions, IDisposable
 {
     private const int TagCount = 256;
+    private const int AllocationAttempts = 5;
     private const int PatienceMs = 20_000;
 
     private readonly Dictionary<uint, byte[]> _buffers = [];
@@ -148,14 +149,26 @@ internal sealed class ChannelBench : IBlockCompletions, IDisposable
     public long MeasureAllocations(int rounds, long offsetBytes, int lengthBytes, bool isReadOnly = false)
     {
         byte[] buffer = Allocate(0, lengthBytes, misalignment: 0);
-        using AllocationDrive drive = new(Channel, Cut(0, buffer, int.MaxValue, 0), offsetBytes, rounds, isReadOnly);
-        OnLoop(() =>
+        // The runtime itself allocates a little when it compiles a method anew; an allocation of requests shows every time.
+        long bytes = -1;
+        for (int attempt = 0; attempt < AllocationAttempts && bytes != 0; attempt++)
         {
-            _drive = drive;
-            drive.Run();
-        });
-        long bytes = drive.Wait(PatienceMs);
-        OnLoop(() => _drive = null);
+            using AllocationDrive drive = new(
+                Channel,
+                Cut(0, buffer, int.MaxValue, 0),
+                offsetBytes,
+                rounds,
+                isReadOnly
+            );
+            OnLoop(() =>
+            {
+                _drive = drive;
+                drive.Run();
+            });
+            bytes = drive.Wait(PatienceMs);
+            OnLoop(() => _drive = null);
+        }
+
         return bytes;
     }
 
