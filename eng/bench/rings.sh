@@ -154,5 +154,7 @@ row() { # description, how the client waits, which server, depth
 row 'both poll' poll polling 1
 row 'both poll' poll polling 32
 row 'both poll' poll polling 128
+row 'client sleeps' wait polling 1
+row 'client sleeps' wait polling 32
 row 'both sleep' wait sleeping 1
 row 'both sleep' wait sleeping 32
