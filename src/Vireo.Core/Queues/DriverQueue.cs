@@ -63,6 +63,12 @@ public abstract class DriverQueue
     /// <summary>How many buffers were added and not yet taken back.</summary>
     public int InFlight => (int)(_added - _taken);
 
+    /// <summary>
+    /// Whether nothing is made available now, as while the device is suspended (VIRTIO 1.4 §3.4.1): what is added meanwhile goes with the
+    /// first <see cref="Publish"/> after that. Used buffers can be taken as ever.
+    /// </summary>
+    public bool IsHeld { get; set; }
+
     /// <summary>Whether EVENT_IDX was negotiated.</summary>
     private protected bool HasEventIndex { get; }
 
@@ -136,7 +142,7 @@ public abstract class DriverQueue
     /// <returns>True when the device asked to be kicked for them.</returns>
     public bool Publish()
     {
-        if (_published == _added || Fault != UsedFault.None)
+        if (_published == _added || IsHeld || Fault != UsedFault.None)
         {
             return false;
         }

@@ -29,6 +29,12 @@ public abstract class TransportDriver
     /// <summary>The features that were negotiated.</summary>
     public FeatureSet Features { get; private set; }
 
+    /// <summary>
+    /// Whether the device was suspended, or is being suspended or resumed: kicks and writes of the configuration space are then refused
+    /// here, and the rings' owner makes no buffer available (<see cref="DriverQueue.IsHeld"/>; VIRTIO 1.4 §3.4.1).
+    /// </summary>
+    public bool IsSuspended { get; private set; }
+
     /// <summary>Reads all features on offer.</summary>
     public FeatureSet ReadOffered()
     {
@@ -48,6 +54,7 @@ public abstract class TransportDriver
         WriteStatus(DeviceStatus.None);
         WaitFor(this, static driver => driver.Status == DeviceStatus.None, "the device does not finish its reset");
         Features = FeatureSet.Empty;
+        IsSuspended = false;
     }
 
     /// <summary>Resets the device and negotiates features.</summary>
@@ -95,7 +102,12 @@ public abstract class TransportDriver
     /// <param name="index">Which queue.</param>
     /// <param name="nextOffset">Where the next buffer will be made available; used with NOTIFICATION_DATA (VIRTIO 1.4 §2.9).</param>
     /// <param name="nextWrap">The wrap counter there, for packed rings.</param>
-    public abstract void Kick(int index, ushort nextOffset = 0, bool nextWrap = false);
+    /// <exception cref="InvalidOperationException">The device is suspended.</exception>
+    public void Kick(int index, ushort nextOffset = 0, bool nextWrap = false)
+    {
+        ThrowIfSuspended();
+        WriteKick(index, nextOffset, nextWrap);
+    }
 
     /// <summary>Resets one queue and waits until it has been; RING_RESET has been negotiated (VIRTIO 1.4 §2.6.1).</summary>
     /// <param name="index">Which queue.</param>
@@ -110,10 +122,17 @@ public abstract class TransportDriver
         );
     }
 
-    /// <summary>Suspends the device and waits until it is; SUSPEND has been negotiated (VIRTIO 1.4 §3.4).</summary>
-    /// <exception cref="DeviceException">It never says so.</exception>
+    /// <summary>Suspends the device and waits until it is (VIRTIO 1.4 §3.4).</summary>
+    /// <exception cref="InvalidOperationException">SUSPEND was not negotiated, or the device does not run.</exception>
+    /// <exception cref="DeviceException">It never says so; it is to be reset then.</exception>
     public void Suspend()
     {
+        if (!Features.Contains(CoreFeature.Suspend) || !Status.HasFlag(DeviceStatus.DriverOk))
+        {
+            throw new InvalidOperationException("only a device that runs, and that has SUSPEND, can be suspended");
+        }
+
+        IsSuspended = true;
         WriteStatus(Status | DeviceStatus.Suspend);
         WaitFor(
             this,
@@ -132,6 +151,7 @@ public abstract class TransportDriver
             static driver => (driver.Status & (DeviceStatus.Suspend | DeviceStatus.DriverOk)) == DeviceStatus.DriverOk,
             "the device does not resume"
         );
+        IsSuspended = false;
     }
 
     /// <summary>Reads fields of the configuration space that fit together (VIRTIO 1.4 §2.5.2).</summary>
@@ -163,7 +183,15 @@ public abstract class TransportDriver
     /// <summary>Writes fields of the configuration space by accesses of 4, 2 and 1 bytes.</summary>
     /// <param name="offset">First byte.</param>
     /// <param name="source">The bytes.</param>
-    public virtual void WriteConfig(int offset, ReadOnlySpan<byte> source)
+    /// <exception cref="InvalidOperationException">The device is suspended.</exception>
+    public void WriteConfig(int offset, ReadOnlySpan<byte> source)
+    {
+        ThrowIfSuspended();
+        WriteConfigFields(offset, source);
+    }
+
+    /// <summary>Writes fields of the configuration space.</summary>
+    protected virtual void WriteConfigFields(int offset, ReadOnlySpan<byte> source)
     {
         int done = 0;
         while (done < source.Length)
@@ -177,6 +205,9 @@ public abstract class TransportDriver
     /// <summary>Writes the status field.</summary>
     /// <param name="status">The new value.</param>
     public abstract void WriteStatus(DeviceStatus status);
+
+    /// <summary>Announces available buffers; see <see cref="Kick"/>.</summary>
+    protected abstract void WriteKick(int index, ushort nextOffset, bool nextWrap);
 
     /// <summary>Features have been negotiated: what a reset has taken away is to be set up anew.</summary>
     protected virtual void OnNegotiated() { }
@@ -205,6 +236,16 @@ public abstract class TransportDriver
     /// <summary>What a kick writes (VIRTIO 1.4 §2.9).</summary>
     private protected static uint NotificationData(ushort queue, ushort nextOffset, bool nextWrap) =>
         queue | (uint)(nextOffset & 0x7fff) << 16 | (nextWrap ? 1u << 31 : 0);
+
+    private void ThrowIfSuspended()
+    {
+        if (IsSuspended)
+        {
+            throw new InvalidOperationException(
+                "the device is suspended, and its driver leaves it alone until it is resumed"
+            );
+        }
+    }
 
     private static int WidthAt(int offset, int left) =>
         offset % 4 == 0 && left >= 4 ? 4

@@ -120,6 +120,24 @@ public sealed class DriverSessionTests
     }
 
     [Fact]
+    [Clause("core.drv.004")]
+    public void Take_DeviceThatNeedsAReset_ThrowsAndDoesNotWaitForWhatIsInFlight()
+    {
+        WitnessDevice device = new(FeatureSet.Empty, Rings);
+        using var session = DriverSession.Open(device, FeatureSet.Empty);
+        session.StartQueues(1, descriptorsPerRequest: 1);
+        Assert.True(session.Queues[0].TryAdd([], [session.Memory.Allocate(512).Range], tag: 1));
+        session.Queues[0].Submit();
+
+        ((IDeviceHost)session).ReportLoss("it broke");
+
+        DriverException exception = Assert.Throws<DriverException>(() =>
+            session.Queues[0].TryTake(Timeout.InfiniteTimeSpan, out _)
+        );
+        Assert.Equal("it broke", exception.Message);
+    }
+
+    [Fact]
     public void StartQueues_Again_Throws()
     {
         using var session = DriverSession.Open(new WitnessDevice(FeatureSet.Empty, Rings), FeatureSet.Empty);

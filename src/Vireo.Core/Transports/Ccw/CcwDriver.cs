@@ -135,7 +135,7 @@ public sealed class CcwDriver : TransportDriver
     public void DisableQueue(int index) => EnableQueue(index, default);
 
     /// <inheritdoc/>
-    public override void Kick(int index, ushort nextOffset = 0, bool nextWrap = false)
+    protected override void WriteKick(int index, ushort nextOffset, bool nextWrap)
     {
         bool hasData = Features.Contains(CoreFeature.NotificationData);
         _cookie = _access.Notify(
@@ -172,7 +172,7 @@ public sealed class CcwDriver : TransportDriver
     }
 
     /// <inheritdoc/>
-    public override void WriteConfig(int offset, ReadOnlySpan<byte> source)
+    protected override void WriteConfigFields(int offset, ReadOnlySpan<byte> source)
     {
         byte[] bytes = new byte[offset + source.Length];
         Run(CcwCommand.ReadConfig, bytes);
@@ -211,7 +211,8 @@ public sealed class CcwDriver : TransportDriver
     protected override void ReadConfigField(int offset, Span<byte> destination) => ReadConfig(offset, destination);
 
     /// <inheritdoc/>
-    protected override void WriteConfigField(int offset, ReadOnlySpan<byte> source) => WriteConfig(offset, source);
+    protected override void WriteConfigField(int offset, ReadOnlySpan<byte> source) =>
+        WriteConfigFields(offset, source);
 
     /// <inheritdoc/>
     protected override void OnNegotiated() => _setUpIndicators();

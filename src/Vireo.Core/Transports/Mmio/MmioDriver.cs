@@ -103,7 +103,7 @@ public sealed class MmioDriver : TransportDriver
     }
 
     /// <inheritdoc/>
-    public override void Kick(int index, ushort nextOffset = 0, bool nextWrap = false)
+    protected override void WriteKick(int index, ushort nextOffset, bool nextWrap)
     {
         bool hasData = Features.Contains(CoreFeature.NotificationData);
         Write(MmioRegister.QueueNotify, hasData ? NotificationData((ushort)index, nextOffset, nextWrap) : (uint)index);

@@ -160,7 +160,7 @@ public sealed class PciDriver : TransportDriver
     }
 
     /// <inheritdoc/>
-    public override void Kick(int index, ushort nextOffset = 0, bool nextWrap = false)
+    protected override void WriteKick(int index, ushort nextOffset, bool nextWrap)
     {
         (ulong offset, ushort token) = _kicks[index];
         Span<byte> value = stackalloc byte[4];

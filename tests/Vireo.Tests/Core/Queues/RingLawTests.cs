@@ -248,6 +248,28 @@ public abstract class RingLawTests
 
     [Theory]
     [MemberData(nameof(Combinations))]
+    [Clause("core.drv.028")]
+    public void Publish_WhileTheDeviceIsSuspended_ShowsNothingUntilItIsNot(bool indirect, bool eventIndex, bool inOrder)
+    {
+        foreach (RingVariant variant in VariantsOf(indirect, eventIndex, inOrder))
+        {
+            using RingBench bench = new(variant);
+            bench.Driver.TryAdd([], [bench.Allocate(4)], 1);
+            byte[] before = bench.AllBytes.ToArray();
+            bench.Driver.IsHeld = true;
+
+            Assert.False(bench.Driver.Publish());
+
+            Assert.Equal(before, bench.AllBytes.ToArray());
+            Assert.False(bench.Device.TryPop(out _));
+            bench.Driver.IsHeld = false;
+            Assert.True(bench.Driver.Publish());
+            bench.Pop();
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Combinations))]
     public void Publish_OfNothing_WantsNothing(bool indirect, bool eventIndex, bool inOrder)
     {
         foreach (RingVariant variant in VariantsOf(indirect, eventIndex, inOrder))

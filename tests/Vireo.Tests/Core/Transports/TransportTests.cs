@@ -239,7 +239,8 @@ public abstract class TransportTests
     {
         using ProbeDevice device = new(8) { Config = [1, 2, 3, 4] };
         TransportDriver driver = Run(device, FeatureSet.Of(CoreFeature.Suspend));
-        driver.Suspend();
+        // Behind the driver's back, which would not write then.
+        driver.WriteStatus(driver.Status | DeviceStatus.Suspend);
         TakeInterrupts();
         driver.WriteConfig(0, [9]);
         device.Config[1] = 7;
@@ -252,6 +253,57 @@ public abstract class TransportTests
         driver.Resume();
         Assert.Equal(2u, TakeInterrupts());
         Assert.Equal([1, 7, 3, 4], ReadConfig(driver, 4));
+    }
+
+    [Fact]
+    [Clause("core.drv.029", "core.drv.030")]
+    public void Suspend_DriverThatKicksOrWrites_IsHeldBackUntilResume()
+    {
+        using ProbeDevice device = new(8) { Config = [1, 2, 3, 4] };
+        TransportDriver driver = Run(device, FeatureSet.Of(CoreFeature.Suspend));
+        driver.Suspend();
+        Assert.True(driver.IsSuspended);
+
+        Assert.Throws<InvalidOperationException>(() => driver.Kick(0));
+        Assert.Throws<InvalidOperationException>(() => driver.WriteConfig(0, [9]));
+        Assert.Equal(0, Host.Kicks(0).Count);
+        Assert.Empty(device.ConfigWrites);
+
+        driver.Resume();
+        driver.Kick(0);
+        driver.WriteConfig(0, [9]);
+        Assert.Equal(1, Host.Kicks(0).Count);
+        Assert.Single(device.ConfigWrites);
+    }
+
+    [Fact]
+    [Clause("core.drv.026")]
+    public void Suspend_NotRunningOrNotNegotiated_IsRefusedByTheDriver()
+    {
+        using ProbeDevice device = new(8);
+        TransportDriver driver = Attach(device);
+        driver.Negotiate(FeatureSet.Of(CoreFeature.Suspend));
+        Assert.Throws<InvalidOperationException>(driver.Suspend);
+
+        driver = Run(device);
+        Assert.Throws<InvalidOperationException>(driver.Suspend);
+        Assert.False(driver.IsSuspended);
+        Assert.Equal([0], device.Running);
+    }
+
+    [Fact]
+    [Clause("core.drv.013")]
+    public void ReadConfig_LongerThanAnyStructure_IsReadWhole()
+    {
+        byte[] config = new byte[1000];
+        new Random(1).NextBytes(config);
+        using ProbeDevice device = new(8) { Config = config };
+        TransportDriver driver = Attach(device);
+        byte[] read = new byte[config.Length];
+
+        driver.ReadConfig(0, read);
+
+        Assert.Equal(config, read);
     }
 
     [Fact]
