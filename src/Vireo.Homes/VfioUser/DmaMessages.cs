@@ -76,6 +76,9 @@ internal sealed class DmaMessages : IDistantAccess
         _message = new byte[PrefixBytes + _pieceBytes];
     }
 
+    /// <summary>Where it is noted what goes to the client's memory; null for nowhere.</summary>
+    public DirtyLog? Log { get; set; }
+
     /// <summary>Whether something is on its way to the client's memory.</summary>
     public bool HasWritesInFlight => _writes > 0;
 
@@ -234,6 +237,12 @@ internal sealed class DmaMessages : IDistantAccess
         } while (_sent.ContainsKey(_lastId));
 
         _sent.Add(_lastId, command);
+        if (command.Command == Command.DmaWrite)
+        {
+            // Now, and not only when the mirror was written: a report in between came before this write.
+            Log?.Mark(new(command.Address), (uint)command.Count);
+        }
+
         _incomingBytes += IncomingBytes(command);
         int length = PrefixBytes + data.Length;
         MessageHeader header = new()

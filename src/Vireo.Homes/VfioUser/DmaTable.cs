@@ -77,7 +77,8 @@ internal sealed class DmaTable
 
     /// <summary>What can be reached, as guest memory; must not be used after a range of it has been disposed.</summary>
     /// <param name="access">How ranges are reached that are not mapped.</param>
-    public GuestMemory ToGuestMemory(IDistantAccess access)
+    /// <param name="log">Where writes are noted; null for nowhere.</param>
+    public GuestMemory ToGuestMemory(IDistantAccess access, DirtyLog? log)
     {
         List<MemoryRegion> near = new(_regions.Count);
         List<MemoryRegion> all = new(_regions.Count);
@@ -94,8 +95,10 @@ internal sealed class DmaTable
             }
         }
 
-        MappedMemory mapped = new(near.ToArray());
-        return near.Count == all.Count ? mapped : new DistantMemory(mapped, new MappedMemory(all.ToArray()), access);
+        MappedMemory mapped = new(near.ToArray(), log);
+        return near.Count == all.Count
+            ? mapped
+            : new DistantMemory(mapped, new MappedMemory(all.ToArray(), log), access);
     }
 
     /// <summary>How much of a range is of one kind from its beginning.</summary>

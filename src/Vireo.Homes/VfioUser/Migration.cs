@@ -9,7 +9,7 @@ namespace Vireo.Homes.VfioUser;
 /// <remarks>
 /// <code>
 ///   running &lt;---&gt; stop &lt;---&gt; stop-copy   (the state is read)
-///                  ^
+///   pre-copy &lt;-----^
 ///                  '------&gt; resuming        (the state is written; taken on the way back)
 /// </code>
 /// Every other way leads over stop. A state that cannot be taken ends in error, which only a reset leaves. Control thread.
@@ -34,6 +34,9 @@ internal sealed class Migration
     /// <summary>Where the migration stands.</summary>
     public MigrationState State { get; private set; } = MigrationState.Running;
 
+    /// <summary>Whether the device runs.</summary>
+    public bool IsRunning => State is MigrationState.Running or MigrationState.PreCopy;
+
     /// <summary>Goes to a state.</summary>
     /// <param name="wanted">Which.</param>
     /// <exception cref="RefusalException">There is no way, or the state that was written is none.</exception>
@@ -41,7 +44,13 @@ internal sealed class Migration
     {
         if (
             wanted
-            is not (MigrationState.Stop or MigrationState.Running or MigrationState.StopCopy or MigrationState.Resuming)
+            is not (
+                MigrationState.Stop
+                or MigrationState.Running
+                or MigrationState.StopCopy
+                or MigrationState.Resuming
+                or MigrationState.PreCopy
+            )
         )
         {
             throw new RefusalException($"there is no migration state {(uint)wanted} to go to");
@@ -54,6 +63,13 @@ internal sealed class Migration
 
         if (State == wanted)
         {
+            return;
+        }
+
+        if (IsRunning && wanted is (MigrationState.Running or MigrationState.PreCopy))
+        {
+            // The device does the same in both.
+            State = wanted;
             return;
         }
 
@@ -70,6 +86,11 @@ internal sealed class Migration
     /// <exception cref="RefusalException">No state is being read.</exception>
     public ReadOnlySpan<byte> Read(int count)
     {
+        if (State == MigrationState.PreCopy)
+        {
+            return [];
+        }
+
         if (State != MigrationState.StopCopy)
         {
             throw new RefusalException($"the state is not being read: the device is in state {State}");
@@ -102,7 +123,7 @@ internal sealed class Migration
     /// <summary>The device has been reset, or its client has gone: it runs.</summary>
     public void Reset()
     {
-        if (State != MigrationState.Running)
+        if (!IsRunning)
         {
             _function.Lifecycle.Release();
         }
@@ -116,6 +137,7 @@ internal sealed class Migration
         switch (State)
         {
             case MigrationState.Running:
+            case MigrationState.PreCopy:
                 _function.Lifecycle.Hold();
                 break;
             case MigrationState.Resuming:
@@ -133,7 +155,7 @@ internal sealed class Migration
     private void Enter(MigrationState wanted)
     {
         State = wanted;
-        if (wanted == MigrationState.Running)
+        if (IsRunning)
         {
             _function.Lifecycle.Release();
         }

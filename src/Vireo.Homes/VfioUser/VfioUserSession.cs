@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
+using Vireo.Core.Memory;
 using Vireo.Core.Spec;
 using Vireo.Core.Transports.Pci;
 using Vireo.Homes.Peers;
@@ -34,6 +35,9 @@ internal sealed class VfioUserSession : IDisposable
     private readonly DmaTable _memory = new();
     private readonly Reply _reply = new();
     private readonly Migration _migration;
+
+    /// <summary>Which pages the device has written; null while nobody wants to know.</summary>
+    private WriteLog? _writes;
 
     private readonly EventLoop _control;
     private readonly Action<string> _onBroken;
@@ -117,6 +121,8 @@ internal sealed class VfioUserSession : IDisposable
 
         _served.Distant = null;
         _migration.Reset();
+        _writes?.Dispose();
+        _writes = null;
         Release(_memory.RemoveAll());
     }
 
@@ -229,7 +235,7 @@ internal sealed class VfioUserSession : IDisposable
 
         SafeFileHandle? file = message.DescriptorCount == 1 ? message.TakeDescriptor(0) : null;
         DmaRegion region = _memory.Add(request, file);
-        _served.SetMemory(_memory.ToGuestMemory(_distant!));
+        ShowMemory();
         if (!region.IsMapped && region.IsWritable)
         {
             // ROMs come without files and are of no use to a device; RAM that does may be a mistake in the client's set-up.
@@ -241,6 +247,12 @@ internal sealed class VfioUserSession : IDisposable
         }
     }
 
+    private void ShowMemory()
+    {
+        _distant!.Log = _writes?.Log;
+        _served.SetMemory(_memory.ToGuestMemory(_distant, _writes?.Log));
+    }
+
     private void Unmap(DmaUnmapRequest request)
     {
         List<DmaRegion> removed =
@@ -248,7 +260,7 @@ internal sealed class VfioUserSession : IDisposable
                 ? _memory.RemoveAll()
                 : [_memory.Remove(request.Address, request.LengthBytes)];
         // Before the memory goes: no queue may touch it once the client has its answer.
-        _served.SetMemory(_memory.ToGuestMemory(_distant!));
+        ShowMemory();
         Release(removed);
         _reply.Append(in request);
     }
@@ -416,15 +428,31 @@ internal sealed class VfioUserSession : IDisposable
     {
         uint index = request.Flags & FeatureRequest.IndexMask;
         uint method = request.Flags & ~FeatureRequest.IndexMask;
-        bool canSet = index == MigrationFeature.DeviceState;
-        bool isKnown = index is MigrationFeature.Migration or MigrationFeature.DeviceState;
-        if (!isKnown || (method & FeatureRequest.Set) != 0 && !canSet)
+        bool canGet =
+            index is MigrationFeature.Migration or MigrationFeature.DeviceState or MigrationFeature.LoggingReport;
+        bool canSet =
+            index is MigrationFeature.DeviceState or MigrationFeature.LoggingStart or MigrationFeature.LoggingStop;
+        if (
+            !canGet && !canSet
+            || (method & FeatureRequest.Set) != 0 && !canSet
+            || (method & FeatureRequest.Get) != 0 && !canGet
+        )
         {
-            throw new RefusalException(Errno.ENOTTY, $"feature {index} is not there, or cannot be set");
+            throw new RefusalException(Errno.ENOTTY, $"feature {index} is not there, or cannot be used so");
         }
 
         switch (method)
         {
+            case FeatureRequest.Get when index == MigrationFeature.LoggingReport:
+                ReportWrites(request, payload[Wire.SizeOf<FeatureRequest>()..]);
+                break;
+            case FeatureRequest.Set when index == MigrationFeature.LoggingStart:
+                StartLog(request, payload[Wire.SizeOf<FeatureRequest>()..]);
+                break;
+            case FeatureRequest.Set when index == MigrationFeature.LoggingStop:
+                StopLog();
+                _reply.Append(in request);
+                break;
             case FeatureRequest.Get:
                 request.ArgumentBytes = (uint)(Wire.SizeOf<FeatureRequest>() + sizeof(ulong));
                 _reply.Append(in request);
@@ -452,9 +480,49 @@ internal sealed class VfioUserSession : IDisposable
         }
     }
 
+    private void StartLog(FeatureRequest request, ReadOnlySpan<byte> payload)
+    {
+        if (_writes is not null)
+        {
+            throw new RefusalException(Errno.EBUSY, "what the device writes is being logged already");
+        }
+
+        _writes = WriteLog.Start(payload);
+        ShowMemory();
+        LoggingRequest answer = Wire.Read<LoggingRequest>(payload);
+        answer.PageBytes = DirtyLog.PageBytes;
+        _reply.Append(in request);
+        _reply.Append(in answer);
+        ReadOnlySpan<byte> ranges = payload[Wire.SizeOf<LoggingRequest>()..];
+        ranges.CopyTo(_reply.Append(ranges.Length));
+    }
+
+    private void StopLog()
+    {
+        WriteLog log = _writes ?? throw new RefusalException("what the device writes is not being logged");
+        _writes = null;
+        ShowMemory();
+        log.Dispose();
+    }
+
+    private void ReportWrites(FeatureRequest request, ReadOnlySpan<byte> payload)
+    {
+        WriteLog log = _writes ?? throw new RefusalException("what the device writes is not being logged");
+        if (!Wire.TryRead(payload, out LoggingReport report))
+        {
+            throw new RefusalException($"{payload.Length} bytes do not say what is to be reported");
+        }
+
+        int length = log.ReportBytes(report);
+        request.ArgumentBytes = (uint)(Wire.SizeOf<FeatureRequest>() + Wire.SizeOf<LoggingReport>() + length);
+        _reply.Append(in request);
+        _reply.Append(in report);
+        log.Take(report, _reply.Append(length));
+    }
+
     private void UnparkIfRunning()
     {
-        if (_migration.State == MigrationState.Running)
+        if (_migration.IsRunning)
         {
             _served.Unpark();
         }
@@ -464,7 +532,7 @@ internal sealed class VfioUserSession : IDisposable
     {
         if (index == MigrationFeature.Migration)
         {
-            _reply.Append(MigrationFeature.StopCopy);
+            _reply.Append(MigrationFeature.StopCopy | MigrationFeature.PreCopy);
         }
         else
         {

@@ -4,7 +4,7 @@ using Vireo.Core.Spec;
 
 namespace Vireo.Core.Queues.Distant;
 
-/// <summary>A device whose queues may lie in memory that is not mapped (decision 0022).</summary>
+/// <summary>A device whose queues may lie in memory that is not mapped (decision 0022), or whose writes are logged.</summary>
 /// <remarks>
 /// A queue whose ring is mapped goes to the device as it is, and so do all when all memory is. One whose ring is not runs in the
 /// mirror, with a <see cref="DistantQueue"/> between it and the driver. One control thread.
@@ -17,6 +17,9 @@ internal sealed class DistantDevice : VirtioDevice
     private readonly DistantQueue?[] _bridges;
 
     private IDeviceHost? _host;
+
+    /// <summary>Where what the device writes is noted; null for nowhere.</summary>
+    private DirtyLog? _log;
 
     /// <summary>The memory; null when all of it is mapped.</summary>
     private DistantMemory? _memory;
@@ -63,6 +66,7 @@ internal sealed class DistantDevice : VirtioDevice
     {
         _host = host;
         _memory = memory as DistantMemory;
+        _log = memory.DirtyLog;
         _inner.Attach(host, _memory?.Near ?? memory);
     }
 
@@ -75,6 +79,37 @@ internal sealed class DistantDevice : VirtioDevice
 
     /// <inheritdoc/>
     public override void StartQueue(in QueueSetup setup)
+    {
+        if (_log is not null)
+        {
+            // Addresses are not translated, so the ring lies in the log where it lies in memory.
+            StartHere(setup with { Log = new(_log, setup.Areas.Descriptors, setup.Areas.Device) });
+        }
+        else
+        {
+            StartHere(in setup);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override QueueState? StopQueue(int index) => Finish(index, _inner.StopQueue(index));
+
+    /// <inheritdoc/>
+    public override QueueState? SuspendQueue(int index) => Finish(index, _inner.SuspendQueue(index));
+
+    /// <inheritdoc/>
+    public override void Reset()
+    {
+        for (int index = 0; index < _bridges.Length; index++)
+        {
+            StopQueue(index);
+        }
+
+        _inner.Reset();
+        _features = FeatureSet.Empty;
+    }
+
+    private void StartHere(in QueueSetup setup)
     {
         if (
             _memory is not { } memory
@@ -96,24 +131,6 @@ internal sealed class DistantDevice : VirtioDevice
         _inner.StartQueue(setup with { Memory = memory.Mirror, Kick = bridge.MirrorKick, Call = bridge });
         _bridges[index] = bridge;
         bridge.Start();
-    }
-
-    /// <inheritdoc/>
-    public override QueueState? StopQueue(int index) => Finish(index, _inner.StopQueue(index));
-
-    /// <inheritdoc/>
-    public override QueueState? SuspendQueue(int index) => Finish(index, _inner.SuspendQueue(index));
-
-    /// <inheritdoc/>
-    public override void Reset()
-    {
-        for (int index = 0; index < _bridges.Length; index++)
-        {
-            StopQueue(index);
-        }
-
-        _inner.Reset();
-        _features = FeatureSet.Empty;
     }
 
     private QueueState? Finish(int index, QueueState? state)

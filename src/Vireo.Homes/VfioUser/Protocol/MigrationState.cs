@@ -17,4 +17,7 @@ internal enum MigrationState : uint
 
     /// <summary>The device stands still, and its state is being written.</summary>
     Resuming = 4,
+
+    /// <summary>The device runs while its memory is being copied; its own state is read when it has stopped.</summary>
+    PreCopy = 6,
 }
