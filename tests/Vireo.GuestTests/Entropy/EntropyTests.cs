@@ -37,7 +37,7 @@ public sealed class EntropyTests : GuestTest
         string socket = InScratch("rng.sock");
         StartVireo(["entropy", .. configuration.HomeArguments(socket)]);
 
-        Guest guest = BootGuest(new QemuCommand(configuration).WithServedEntropy(socket));
+        Guest guest = BootGuest(new QemuCommand(configuration) { HasUserland = false }.WithServedEntropy(socket));
         guest.RunTap(
             $$"""
             is "the entropy source" "$(cat /sys/class/misc/hw_random/rng_current)" virtio_rng.0
