@@ -25,7 +25,6 @@ public sealed class VhostVdpaTests : VduseTest
         """;
 
     [Fact]
-    [Trait("form", "long")]
     public void NestedMachineAndProxyUseTheDisk()
     {
         Guest guest = BootWithVireo(1280, "vduse", "vhost_vdpa", "kvm-amd", "loop", "tun", "vhost_net");
