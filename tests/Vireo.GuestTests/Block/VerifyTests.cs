@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Vireo.GuestTests.Block;
 
-/// <summary>fio in a guest writes, and finds what it wrote, in every cache mode and with both engines.</summary>
+/// <summary>fio in a guest writes, and finds what it wrote, in every cache mode, with both engines, on a raw file and on a qcow2 image that grows.</summary>
 [TakesLong(60)]
 public sealed class VerifyTests : BlockTest
 {
@@ -16,17 +16,22 @@ public sealed class VerifyTests : BlockTest
         ["--cache", "directsync"],
         ["--cache", "unsafe", "--detect-zeroes", "unmap"],
         ["--cache", "none", "--engine", "threads", "--block-size", "4096"],
+        ["--format", "qcow2", "--cache", "writeback"],
+        ["--format", "qcow2", "--cache", "directsync", "--engine", "threads"],
+        ["--format", "qcow2", "--cache", "none", "--detect-zeroes", "unmap"],
     ];
 
     [Fact]
     public void WhatFioWritesIsThereInEveryCacheMode()
     {
         QemuCommand command = new(GuestConfiguration.Default with { Queues = 2 });
+        var daemons = new VireoDaemon[Modes.Length];
         for (int disk = 0; disk < Modes.Length; disk++)
         {
             string socket = InScratch($"disk{disk}.sock");
-            string image = CreateImage($"disk{disk}.raw", 64L << 20);
-            StartVireo([
+            bool isQcow2 = Modes[disk].Contains("qcow2");
+            string image = isQcow2 ? MakeQcow2($"disk{disk}.qcow2") : CreateImage($"disk{disk}.raw", 64L << 20);
+            daemons[disk] = StartVireo([
                 "block",
                 image,
                 "--vhost-user",
@@ -61,5 +66,21 @@ public sealed class VerifyTests : BlockTest
             """
         );
         guest.PowerOff();
+        for (int disk = 0; disk < Modes.Length; disk++)
+        {
+            daemons[disk].Stop();
+            if (Modes[disk].Contains("qcow2"))
+            {
+                string image = InScratch($"disk{disk}.qcow2");
+                RunProgram(GuestArtifacts.Program("qemu11", "qemu-img"), "check", "-f", "qcow2", image);
+            }
+        }
+    }
+
+    private string MakeQcow2(string name)
+    {
+        string path = InScratch(name);
+        Assert.Equal(0, RunVireo("image", "create", "--cluster-size", "8192", path, "64M").Status);
+        return path;
     }
 }
