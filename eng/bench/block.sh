@@ -82,6 +82,25 @@ O_DIRECT                 direct     write sequential 131072 8   1 direct 1.0
 cached                   cached     write random     4096   8   1 cached 1.0
 cached                   cached     write random     4096   32  1 cached 1.0  q
 cached                   cached     write sequential 131072 8   1 cached 1.0
+qcow2, cached            qcow2      read  random     4096   8   1 qcow2  1.5
+qcow2, cached            qcow2      read  random     4096   32  1 qcow2  1.5  q
+qcow2, cached            qcow2      read  random     4096   128 1 qcow2  1.5
+qcow2, cached            qcow2      read  sequential 131072 8   1 qcow2  1.0
+qcow2, cached            qcow2      write random     4096   32  1 qcow2  1.0
+qcow2, O_DIRECT          qcow2-direct read random    4096   8   1 qcow2-direct 1.0
+qcow2, O_DIRECT          qcow2-direct read random    4096   32  1 qcow2-direct 1.0  q
+qcow2, O_DIRECT          qcow2-direct write random   4096   32  1 qcow2-direct 1.0
+END
+}
+
+# What the second client does: name, disk, peer disk, depth, requests, in quick?
+blkio_works() {
+    cat <<'END'
+null null-poll null 1 50000
+null null-poll null 32 400000 q
+cached cached cached 32 200000 q
+O_DIRECT direct direct 32 50000
+qcow2 qcow2 qcow2 32 200000
 END
 }
 
@@ -114,6 +133,15 @@ if [ ! -e "$file" ]; then
 fi
 sync "$file"
 cat "$file" >/dev/null
+# The same bytes as a qcow2 image in which every cluster has its place. Nothing is allocated while both servers have it open, so they do not harm it.
+image="$dir/disk-$size.qcow2"
+if [ ! -e "$image" ]; then
+    say "writing $image"
+    "$vireo" image convert --from raw --to qcow2 "$file" "$image.new"
+    mv "$image.new" "$image"
+fi
+sync "$image"
+cat "$image" >/dev/null
 
 client_core=0 server_core=1
 serve() { # name, command...
@@ -125,22 +153,43 @@ serve() { # name, command...
 # Each server is a process of its own, so that its time and memory are those of one disk.
 serve_vireo() { # name, arguments...
     local name="vireo-$1"
+    is_needed "$name" || return 0
     shift
     serve "$name" "$vireo" block "$@" --vhost-user "$work/$name.sock" --queues 2 --queue-size 512 --log-level warning
 }
 serve_peer() { # name, blockdev
+    is_needed "qsd-$1" || return 0
     serve "qsd-$1" "$peer/qemu-storage-daemon" --blockdev "$2,node-name=disk" \
         --export "vhost-user-blk,id=export,node-name=disk,addr.type=unix,addr.path=$work/qsd-$1.sock,writable=on,num-queues=2"
 }
+# What the rows that were asked for need.
+needed=' '
+while read -r line; do
+    if [ $quick = 1 ] && [[ "$line" != *' q' ]]; then continue; fi
+    [[ "$line" =~ ^(.+[^\ ])\ +([a-z0-9-]+)\ +(read|write)\ +([a-z]+)\ +[0-9]+\ +([0-9]+)\ +[0-9]+\ +([a-z0-9-]+)\  ]] || die "a row that cannot be read: $line"
+    row_name="${BASH_REMATCH[1]} ${BASH_REMATCH[3]} ${BASH_REMATCH[4]} ${BASH_REMATCH[5]}"
+    row_disks="vireo-${BASH_REMATCH[2]} qsd-${BASH_REMATCH[6]} "
+    if [[ "$row_name" =~ $rows ]]; then needed+="$row_disks"; fi
+done < <(works)
+while read -r name disk other depth _ in_quick; do
+    if [ $quick = 1 ] && [ -z "$in_quick" ]; then continue; fi
+    if [[ "libblkio, $name $depth" =~ $rows ]]; then needed+="vireo-$disk qsd-$other "; fi
+done < <(blkio_works)
+is_needed() { [[ "$needed" == *" $1 "* ]]; }
+
 say 'starting the servers'
 serve_vireo null --null 16G
 serve_vireo null-poll --null 16G --poll-us "$poll_us"
 serve_vireo memory --memory 256M --poll-us "$poll_us"
 serve_vireo cached "$file" --no-lock
 serve_vireo direct "$file" --no-lock --cache none
+serve_vireo qcow2 "$image" --no-lock
 serve_peer null driver=null-co,size=17179869184,read-zeroes=off
 serve_peer cached "driver=file,filename=$file,aio=io_uring,locking=off"
 serve_peer direct "driver=file,filename=$file,aio=io_uring,locking=off,cache.direct=on"
+serve_vireo qcow2-direct "$image" --no-lock --cache none
+serve_peer qcow2 "driver=qcow2,file.driver=file,file.filename=$image,file.aio=io_uring,file.locking=off"
+serve_peer qcow2-direct "driver=qcow2,cache.direct=on,file.driver=file,file.filename=$image,file.aio=io_uring,file.locking=off,file.cache.direct=on"
 for name in "${!pids[@]}"; do
     for ((wait = 0; wait < 200; wait++)); do
         if [ -S "$work/$name.sock" ]; then break; fi
@@ -211,7 +260,7 @@ print_row() { # row, name, operation, pattern, block, depth, goal
 
 row=0
 while read -r line; do
-    [[ "$line" =~ ^(.+[^\ ])\ +([a-z-]+)\ +(read|write)\ +([a-z]+)\ +([0-9]+)\ +([0-9]+)\ +([0-9]+)\ +([a-z]+)\ +([0-9.-]+)\ *(q?)$ ]] ||
+    [[ "$line" =~ ^(.+[^\ ])\ +([a-z0-9-]+)\ +(read|write)\ +([a-z]+)\ +([0-9]+)\ +([0-9]+)\ +([0-9]+)\ +([a-z0-9-]+)\ +([0-9.-]+)\ *(q?)$ ]] ||
         die "a row that cannot be read: $line"
     name="${BASH_REMATCH[1]}" disk="${BASH_REMATCH[2]}" operation="${BASH_REMATCH[3]}" pattern="${BASH_REMATCH[4]}"
     block="${BASH_REMATCH[5]}" depth="${BASH_REMATCH[6]}" queues="${BASH_REMATCH[7]}" other="${BASH_REMATCH[8]}"
@@ -222,14 +271,21 @@ while read -r line; do
     work_arguments=(--op "$operation" --pattern "$pattern" --block "$block" --depth "$depth")
     client_arguments=("${work_arguments[@]}" --queues "$queues")
     if [[ "$name" == *'both sleep'* || "$name" == *'client sleeps'* ]]; then client_arguments+=(--sleep); fi
+    # What O_DIRECT writes over in the page cache has to be thrown out of it, which is nobody's work here; the others find all of it there.
+    case "$disk" in
+        direct) dd if="$file" iflag=nocache count=0 status=none ;;
+        qcow2-direct) dd if="$image" iflag=nocache count=0 status=none && dd if="$file" iflag=nocache count=0 status=none ;;
+        cached) cat "$file" >/dev/null ;;
+        qcow2) cat "$file" "$image" >/dev/null ;;
+    esac
     for ((round = 0; round < rounds; round++)); do
         # What was written before goes to the disk now, and not while others are measured.
-        case "$disk" in cached | direct) sync "$file" ;; esac
+        case "$disk" in cached | direct) sync "$file" ;; qcow2*) sync "$image" ;; esac
         run_load $row.vireo --socket "$work/vireo-$disk.sock" --pid "${pids[vireo-$disk]}" "${client_arguments[@]}"
         run_load $row.qsd --socket "$work/qsd-$other.sock" --pid "${pids[qsd-$other]}" "${client_arguments[@]}"
         case "$disk" in
-            cached) run_load $row.uring --uring "$file" "${work_arguments[@]}" ;;
-            direct) run_load $row.uring --uring "$file" --direct "${work_arguments[@]}" ;;
+            cached | qcow2) run_load $row.uring --uring "$file" "${work_arguments[@]}" ;;
+            direct | qcow2-direct) run_load $row.uring --uring "$file" --direct "${work_arguments[@]}" ;;
         esac
     done
     print_row $row "$name" "$operation" "$pattern" "$block" "$depth" "$goal"
@@ -255,17 +311,14 @@ while read -r name disk other depth count in_quick; do
         blkio $row.qsd "qsd-$other" "$count" "$depth"
     done
     print_row $row "libblkio, $name" read sequential 4096 "$depth" -
-done <<'END'
-null null-poll null 1 50000
-null null-poll null 32 400000 q
-cached cached cached 32 200000 q
-O_DIRECT direct direct 32 50000
-END
+done < <(blkio_works)
 
 echo
 echo '| server with one disk, after all this | resident memory |'
 echo '|---|---|'
-for name in vireo-null vireo-null-poll vireo-memory vireo-cached vireo-direct qsd-null qsd-cached qsd-direct; do
+for name in vireo-null vireo-null-poll vireo-memory vireo-cached vireo-direct vireo-qcow2 vireo-qcow2-direct \
+    qsd-null qsd-cached qsd-direct qsd-qcow2 qsd-qcow2-direct; do
+    is_needed "$name" || continue
     # What a disk in memory holds is the disk's, not the server's.
     awk -v name="$name" '/^RssAnon|^RssFile/ { sum += $2 } /^RssShmem/ { shared = $2 } END { printf "| %s | %.1f MiB |\n", name, sum / 1024 }' \
         "/proc/${pids[$name]}/status"
