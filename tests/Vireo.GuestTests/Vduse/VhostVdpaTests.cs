@@ -63,7 +63,7 @@ public sealed class VhostVdpaTests : VduseTest
                 -initrd /tmp/initrd -append "console=ttyS0 quiet panic=-1 {{QemuCommand.QuickWords}} vireo.mode=script" \
                 -device vhost-vdpa-device-pci,vhostdev=/dev/vhost-vdpa-0 \
                 -chardev socket,id=card,path=/tmp/card.sock -netdev vhost-user,id=card,chardev=card \
-                -device virtio-net-pci,netdev=card >/tmp/qemu.out 2>&1 &
+                -device virtio-net-pci,netdev=card,romfile= >/tmp/qemu.out 2>&1 &
             qemu=$!
             check "the nested machine reads" await grep -q "nested: read $given" /tmp/nested.out
             check "it writes" await grep -q "nested: writing" /tmp/nested.out
