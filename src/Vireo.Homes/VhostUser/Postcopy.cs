@@ -1,3 +1,4 @@
+using Vireo.Core.Memory;
 using Vireo.Homes.Peers;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux;
@@ -19,8 +20,11 @@ internal sealed class Postcopy : IDisposable
 {
     private Userfault? _userfault;
 
-    /// <summary>Whether memory that comes now is to be watched.</summary>
-    public bool IsListening { get; private set; }
+    /// <summary>See <see cref="IsListening"/>; queue loops look at it.</summary>
+    private volatile bool _isListening;
+
+    /// <summary>Whether memory that comes now is to be watched, and pages may be missing. Any thread.</summary>
+    public bool IsListening => _isListening;
 
     /// <summary>Whether the front-end has yet to say that it knows our addresses: nothing may be touched until then.</summary>
     public bool IsWaiting { get; private set; }
@@ -58,8 +62,13 @@ internal sealed class Postcopy : IDisposable
             throw new RefusalException("post-copy begins, and there is memory already");
         }
 
-        IsListening = true;
+        _isListening = true;
     }
+
+    /// <summary>Memory in which pages may be missing, for queues to use.</summary>
+    /// <param name="memory">All of the memory.</param>
+    /// <returns>The same, and whoever finds something in it has waited for it; as it is while no pages are missing.</returns>
+    public GuestMemory Await(GuestMemory memory) => IsListening ? new LateMemory(memory, this) : memory;
 
     /// <summary>Memory has come while listening; it must not be touched until <see cref="Arm"/>.</summary>
     public void Expect() => IsWaiting = true;
@@ -99,7 +108,7 @@ internal sealed class Postcopy : IDisposable
     {
         _userfault?.Dispose();
         _userfault = null;
-        IsListening = false;
+        _isListening = false;
         IsWaiting = false;
     }
 }

@@ -240,7 +240,7 @@ internal sealed class VhostUserSession : IDisposable
         }
         finally
         {
-            Lifecycle.Attach(_host, Memory.ToGuestMemory());
+            Lifecycle.Attach(_host, Postcopy.Await(Memory.ToGuestMemory()));
         }
 
         Rings.UpdateAll();

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Vireo.Backends.Block.Raw;
 using Vireo.Core.Memory;
@@ -122,6 +123,53 @@ public sealed class PostcopyMessageTests : IDisposable
         _frontEnd.Settle();
     }
 
+    /// <summary>What managed code touches is waited for in a system call: the whole process would stand still in a collection otherwise.</summary>
+    [Fact]
+    public void Write_HeaderHasNotCome_CollectionsGoOn()
+    {
+        using SafeFileHandle userfault = Listen();
+        ulong here = ShareInPostcopy(isOneByOne: false);
+        SendWord(isOneByOne: false);
+        using TestRing ring = new(_ram, 0, 16, FeatureSet.Of(CoreFeature.Version1));
+        ring.Configure(_frontEnd);
+        ring.Start(_frontEnd);
+        _ram.Bytes.Slice((int)HeaderAt, PageBytes).Fill(7);
+        Add(ring, headerAt: LatePage, dataAt: HeaderAt);
+
+        Assert.True(SpinWait.SpinUntil(IsWaitingForPages, FrontEnd.Patience));
+        GC.Collect();
+        Assert.False(IsDone(ring));
+
+        BlockRequestHeader header = new(BlockRequestType.Out, 0);
+        Assert.True(_ram.Memory.TryWrite(GuestRam.At(LatePage), Wire.Bytes(ref header)));
+        Wake(userfault, here);
+        Assert.True(SpinWait.SpinUntil(() => IsDone(ring), FrontEnd.Patience));
+        Assert.Equal((byte)BlockStatus.Ok, _ram.Bytes[(int)StatusAt]);
+        Assert.Equal(7, File.ReadAllBytes(Image)[0]);
+    }
+
+    [Fact]
+    public void FrontEnd_GoesBeforeTheHeaderCame_TheNextIsServed()
+    {
+        using (SafeFileHandle userfault = Listen())
+        {
+            ShareInPostcopy(isOneByOne: false);
+            SendWord(isOneByOne: false);
+            using TestRing ring = new(_ram, 0, 16, FeatureSet.Of(CoreFeature.Version1));
+            ring.Configure(_frontEnd);
+            ring.Start(_frontEnd);
+            Add(ring, headerAt: LatePage, dataAt: HeaderAt);
+            Assert.True(SpinWait.SpinUntil(IsWaitingForPages, FrontEnd.Patience));
+        }
+
+        _frontEnd.Dispose();
+        _home.ExpectLog("has closed the connection");
+
+        using FrontEnd next = _home.Negotiate();
+        next.Settle();
+        Assert.Equal(-1, File.ReadAllBytes(Image).AsSpan().IndexOfAnyExcept((byte)0));
+    }
+
     [Fact]
     public void Memory_AfterTheEnd_IsOrdinary()
     {
@@ -230,24 +278,56 @@ public sealed class PostcopyMessageTests : IDisposable
     private void AddWrite(TestRing ring)
     {
         BlockRequestHeader header = new(BlockRequestType.Out, 0);
-        _ram.Bytes[(int)StatusAt] = 0xff;
         Assert.True(_ram.Memory.TryWrite(GuestRam.At(HeaderAt), Wire.Bytes(ref header)));
+        Add(ring, HeaderAt, LatePage);
+    }
+
+    private void Add(TestRing ring, ulong headerAt, ulong dataAt)
+    {
+        _ram.Bytes[(int)StatusAt] = 0xff;
         GuestRange[] readable =
         [
-            new(GuestRam.At(HeaderAt), (uint)Wire.SizeOf<BlockRequestHeader>()),
-            new(GuestRam.At(LatePage), PageBytes),
+            new(GuestRam.At(headerAt), (uint)Wire.SizeOf<BlockRequestHeader>()),
+            new(GuestRam.At(dataAt), PageBytes),
         ];
         Assert.True(ring.Driver.TryAdd(readable, [new(GuestRam.At(StatusAt), 1)], tag: 0));
         ring.Driver.Publish();
         ring.Kick.Signal();
     }
 
+    /// <summary>Whether a thread of this process is in madvise, where a collection does not need it.</summary>
+    private static bool IsWaitingForPages()
+    {
+        string number = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? "28 " : "233 ";
+        return Directory
+            .GetDirectories("/proc/self/task")
+            .Any(thread => SystemCallOf(thread).StartsWith(number, StringComparison.Ordinal));
+    }
+
+    private static string SystemCallOf(string thread)
+    {
+        try
+        {
+            return File.ReadAllText($"{thread}/syscall");
+        }
+        catch (IOException)
+        {
+            // It has ended meanwhile.
+            return "";
+        }
+    }
+
     private static bool IsDone(TestRing ring) => ring.Driver.TryTake(out DriverCompletion _);
 
     /// <summary>The page comes into the memory that both share; then who waits for it is woken.</summary>
-    private unsafe void SupplyLatePage(SafeFileHandle userfault, ulong here)
+    private void SupplyLatePage(SafeFileHandle userfault, ulong here)
     {
         _ram.Bytes.Slice((int)LatePage, PageBytes).Fill(5);
+        Wake(userfault, here);
+    }
+
+    private static unsafe void Wake(SafeFileHandle userfault, ulong here)
+    {
         uffdio_range range = new() { start = here + LatePage, len = PageBytes };
         Assert.Equal(0, LibC.ioctl(userfault, LibC.UFFDIO_WAKE, &range));
     }
