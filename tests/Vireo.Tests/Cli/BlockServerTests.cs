@@ -44,11 +44,17 @@ public sealed class BlockServerTests : IDisposable
         driver.Write(2 * MiB, Pattern(4096));
         Assert.Equal(Pattern(4096), Read(driver, 2 * MiB, 4096));
 
-        // A request may be the first that looks.
+        // A request may be the first that looks; until the news has come, it is refused.
         SetLength(image, 4 * MiB);
         HangUp(vireo);
-        Assert.True(SpinWait.SpinUntil(() => driver.Session.ConfigChangeCount == 2, Patience), "nobody says so");
-        driver.Write(3 * MiB, Pattern(4096));
+        Exception? refusal = null;
+        Assert.True(
+            SpinWait.SpinUntil(
+                () => (refusal = Xunit.Record.Exception(() => driver.Write(3 * MiB, Pattern(4096)))) is null,
+                Patience
+            ),
+            $"the disk does not grow: {refusal}"
+        );
     }
 
     [Fact]

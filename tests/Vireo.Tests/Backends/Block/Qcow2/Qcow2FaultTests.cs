@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Vireo.Backends.Block.Images;
 using Vireo.Backends.Block.Qcow2;
 using Vireo.Devices.Block;
@@ -22,7 +23,7 @@ public sealed class Qcow2FaultTests : IDisposable
     private readonly SimulatedImageFile _behind;
     private readonly SimulatedImageFile _file;
     private readonly Qcow2Image _image;
-    private readonly List<string> _said = [];
+    private readonly ConcurrentQueue<string> _said = new();
 
     public Qcow2FaultTests()
     {
@@ -164,7 +165,7 @@ public sealed class Qcow2FaultTests : IDisposable
         var loops = EventLoopGroup.Start(1);
         ImageDisk disk = new(_image, file: null, loops, new())
         {
-            ImageFailed = exception => _said.Add(exception.Message),
+            ImageFailed = exception => _said.Enqueue(exception.Message),
         };
         return new(disk, loops[0], disk, loops);
     }
