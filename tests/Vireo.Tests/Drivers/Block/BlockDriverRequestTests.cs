@@ -3,7 +3,6 @@ using Vireo.Backends.Block.Zoned;
 using Vireo.Core.Contract;
 using Vireo.Core.Spec;
 using Vireo.Devices.Block;
-using Vireo.Drivers;
 using Vireo.Drivers.Block;
 using Vireo.Linux.Events;
 using Vireo.Tests.Fakes;

@@ -41,7 +41,8 @@ internal sealed class SimulatedImageFile : ImageFile
         int portion = random.Next(5);
         foreach ((long offset, byte[] bytes) in _unsynced)
         {
-            for (int at = 0; at < bytes.Length; )
+            int at = 0;
+            while (at < bytes.Length)
             {
                 int count = Math.Min(bytes.Length - at, SectorBytes - (int)((offset + at) % SectorBytes));
                 if (random.Next(4) < portion)
