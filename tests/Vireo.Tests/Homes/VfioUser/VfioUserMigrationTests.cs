@@ -220,7 +220,7 @@ public sealed class VfioUserMigrationTests
         client.AskInVain(Command.DeviceFeature, StartLog(0, 0));
         client.AskInVain(Command.DeviceFeature, StartLog(ulong.MaxValue, 2));
         client.AskInVain(Command.DeviceFeature, StartLog(1ul << 60, 0x1000));
-        client.AskInVain(Command.DeviceFeature, StartLog(0, 0x1000)[..^1]);
+        client.AskInVain(Command.DeviceFeature, StartLog(0, 0x1000).AsSpan()[..^1]);
         Assert.Equal(Errno.ENOTTY, client.AskInVain(Command.DeviceFeature, Feature(Set | LoggingReport)));
         client.Ask(Command.DeviceFeature, Feature(Probe | Set | LoggingStart));
         client.Ask(Command.DeviceFeature, Feature(Probe | Get | LoggingReport));
