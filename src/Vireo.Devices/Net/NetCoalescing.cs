@@ -5,7 +5,7 @@ namespace Vireo.Devices.Net;
 
 /// <summary>What the driver asked for about notifications of each queue (VIRTIO 1.4 §5.1.6.5.10).</summary>
 /// <remarks>
-/// Kept and told, and met by calling more often: the device calls once per turn, however many packets it brought, and delays nothing.
+/// Kept and told, and met by calling more often: the device calls once or twice per turn, however many packets it brought, and delays nothing.
 /// The specification leaves that to the device.
 /// </remarks>
 internal sealed class NetCoalescing
