@@ -85,7 +85,7 @@ public sealed class QemuStorageDaemonTests : StorageDaemonTest
         using BlockDriver disk = Open(socket);
         byte[] sector = new byte[512];
 
-        Assert.Throws<DriverException>(() => disk.Read(DiskBytes, sector));
+        Assert.Throws<ArgumentOutOfRangeException>(() => disk.Read(DiskBytes, sector));
         disk.Read(DiskBytes - 512, sector);
     }
 

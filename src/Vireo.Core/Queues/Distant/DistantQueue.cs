@@ -23,6 +23,8 @@ internal abstract class DistantQueue : ISignal
     private IDisposable? _watch;
     private bool _isFetching;
     private bool _mustFetchAgain;
+    private bool _isGiving;
+    private bool _mustGiveAgain;
 
     /// <summary>Chains that are being fetched, in the order of the ring.</summary>
     private readonly List<DistantChain> _fetched = [];
@@ -273,7 +275,9 @@ internal abstract class DistantQueue : ISignal
 
     private void OnCalled()
     {
-        if (HasEnded)
+        // One after the other: what the driver said about calls is held against what it could see of the ring by then.
+        _mustGiveAgain = _isGiving;
+        if (HasEnded || _isGiving)
         {
             return;
         }
@@ -281,6 +285,7 @@ internal abstract class DistantQueue : ISignal
         DistantStep step = new(DecideCall);
         if (GiveBack(step))
         {
+            _isGiving = true;
             AskForCall(step);
             step.Close();
         }
@@ -288,9 +293,15 @@ internal abstract class DistantQueue : ISignal
 
     private void DecideCall(DistantStep step)
     {
+        _isGiving = false;
         if (MayGoOn(step) ? WantsCall() : step.Failure is null)
         {
             _call?.Notify();
+        }
+
+        if (_mustGiveAgain)
+        {
+            OnCalled();
         }
     }
 

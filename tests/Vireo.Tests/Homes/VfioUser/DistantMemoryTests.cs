@@ -73,6 +73,27 @@ public sealed class DistantMemoryTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Driver_ThatSleepsUntilItIsInterrupted_MissesNoAnswer(bool isPacked)
+    {
+        using HomeUnderTest home = new(new ProbeDevice());
+        using Client client = home.Agree();
+        using Guest guest = new(client, isDistant: true);
+        guest.Start(Rings(isPacked));
+
+        for (int round = 0; round < 100; round++)
+        {
+            // The device answers while earlier answers are on their way.
+            guest.Add("early");
+            guest.Driver.Kick(0);
+            guest.Add("late");
+            guest.Driver.Kick(0);
+            guest.TakeAsleep(2);
+        }
+    }
+
     [Fact]
     public void Transfers_LongerThanTheClientTakes_ComeInPieces()
     {

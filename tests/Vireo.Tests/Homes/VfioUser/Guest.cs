@@ -115,6 +115,22 @@ internal sealed class Guest : IDisposable
         return Encoding.UTF8.GetString(bytes);
     }
 
+    /// <summary>Takes answers back as a driver does that sleeps until it is interrupted.</summary>
+    public void TakeAsleep(int count)
+    {
+        while (count > 0)
+        {
+            ExpectInterrupt();
+            do
+            {
+                while (_queue.TryTake(out _))
+                {
+                    count--;
+                }
+            } while (!_queue.TryArmCalls());
+        }
+    }
+
     /// <summary>Sends a request, expects the same text back and an interrupt for it.</summary>
     public void Echo(string text, Action? kick = null)
     {
