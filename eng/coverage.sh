@@ -15,7 +15,8 @@ packages="$(dotnet nuget locals global-packages --list | sed 's/^[^:]*: //')"
 # Left out are tests that last; they reach nothing more. Of the kills there is one for each kind of ring.
 export VIREO_KILLS=4
 tests=(Vireo.Tests.Core.Queues.{Split,Packed,Paged,Inflight,Dirty,Chain,Notification}\* Vireo.Tests.Core.Memory.\* Vireo.Tests.Drivers.\*
-    Vireo.Tests.Homes.VhostUser.\* Vireo.Tests.Homes.Loopback.\* Vireo.Tests.Homes.MoveTests Vireo.Tests.Simulation.KillTests)
+    Vireo.Tests.Homes.VhostUser.\* Vireo.Tests.Homes.Loopback.\* Vireo.Tests.Homes.VfioUser.DistantMemoryTests Vireo.Tests.Homes.MoveTests
+    Vireo.Tests.Simulation.KillTests)
 command="timeout --kill-after=5 240 $root/$folder/bin/Vireo.Tests --no-progress --no-ansi --filter-class $(printf "'%s' " "${tests[@]}") >'$root/$folder/tests' 2>&1"
 log="$folder/log"
 if ! dotnet msbuild eng/coverage.proj -nologo -nodeReuse:false -p:NuGetPackageRoot="$packages" -p:Folder="$root/$folder/bin/" \
