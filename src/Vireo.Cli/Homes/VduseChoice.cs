@@ -28,6 +28,12 @@ internal sealed class VduseChoice : HomeChoice
         HelpName = "FILE",
     };
 
+    private readonly Option<bool> _ownsBuffers = new("--vduse-own-buffers")
+    {
+        Description =
+            "Copies behind virtio-vdpa go through locked memory of this process, 64 MiB, in place of the kernel's.",
+    };
+
     /// <inheritdoc/>
     public override string Usage => "--vduse NAME";
 
@@ -37,6 +43,7 @@ internal sealed class VduseChoice : HomeChoice
         command.Add(_name);
         command.Add(_add);
         command.Add(_state);
+        command.Add(_ownsBuffers);
     }
 
     /// <inheritdoc/>
@@ -51,7 +58,12 @@ internal sealed class VduseChoice : HomeChoice
             throw new CommandException("the name of the VDUSE device is empty", ExitCode.Usage);
         }
 
-        var options = new VduseOptions { Logger = logger, StatePath = result.GetValue(_state) };
+        VduseOptions options = new()
+        {
+            Logger = logger,
+            StatePath = result.GetValue(_state),
+            OwnsBounceBuffers = result.GetValue(_ownsBuffers),
+        };
         try
         {
             var home = VduseHome.Create(name, device, loops, options);

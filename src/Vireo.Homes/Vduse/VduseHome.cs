@@ -60,7 +60,7 @@ public sealed class VduseHome : IDisposable
             queueLoops[index] = new(loops[index], logger);
         }
 
-        _session = new(door, state, device, options.WithheldFeatures, _control, queueLoops, _log)
+        _session = new(door, state, device, options, _control, queueLoops, _log)
         {
             Ended = reason =>
             {

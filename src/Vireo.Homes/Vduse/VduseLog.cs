@@ -44,4 +44,17 @@ internal static partial class VduseLog
 
     [LoggerMessage(410, LogLevel.Debug, "message {Request}")]
     public static partial void Received(this ILogger logger, VduseRequest request);
+
+    [LoggerMessage(
+        411,
+        LogLevel.Information,
+        "the kernel's {LengthBytes} bytes of bounce buffers are memory of this process"
+    )]
+    public static partial void MemoryIsLent(this ILogger logger, ulong lengthBytes);
+
+    [LoggerMessage(412, LogLevel.Warning, "the bounce buffers stay pages of the kernel: {Reason}")]
+    public static partial void MemoryIsNotLent(this ILogger logger, string reason);
+
+    [LoggerMessage(413, LogLevel.Warning, "the bounce buffers could not be given back to the kernel: {Reason}")]
+    public static partial void MemoryStaysLent(this ILogger logger, string reason);
 }

@@ -11,14 +11,22 @@ namespace Vireo.Homes.Vduse;
 /// Behind virtio-vdpa these are the kernel's bounce buffers and the pages of the rings; behind vhost-vdpa the files of a guest's
 /// memory. All loops look without a lock at what is mapped; a range that is not is asked for by whoever needs it. Mappings only go
 /// away by <see cref="Forget"/>, while no queue runs.
+/// <para>
+/// Bounce buffers can be memory of this process instead: they are lent to the kernel when one of them is first touched, and taken back
+/// before they go, which moves what is in them to pages of the kernel. A process that ends without that has it done by the kernel.
+/// </para>
 /// </remarks>
 internal sealed class VduseMemory : GuestMemory, IDisposable
 {
     /// <summary>How many mappings are kept at most; a guest has some tens.</summary>
     public const int MappingsMax = 4096;
 
+    /// <summary>The largest bounce buffers a kernel has: 1 GiB.</summary>
+    private const ulong BounceBytesMax = 1UL << 30;
+
     private readonly IVduseDevice _door;
     private readonly ILogger _log;
+    private readonly bool _lends;
     private readonly Lock _changing = new();
 
     /// <summary>What is mapped, in any order; guarded by _changing.</summary>
@@ -30,10 +38,12 @@ internal sealed class VduseMemory : GuestMemory, IDisposable
     /// <summary>Begins with nothing mapped.</summary>
     /// <param name="door">Finds mappings; stays the caller's.</param>
     /// <param name="log">Where it is said that memory cannot be mapped.</param>
-    public VduseMemory(IVduseDevice door, ILogger log)
+    /// <param name="lends">Whether bounce buffers are to be memory of this process.</param>
+    public VduseMemory(IVduseDevice door, ILogger log, bool lends = false)
     {
         _door = door;
         _log = log;
+        _lends = lends;
     }
 
     /// <inheritdoc/>
@@ -118,6 +128,7 @@ internal sealed class VduseMemory : GuestMemory, IDisposable
             {
                 if (_entries[index].Overlaps(first, last))
                 {
+                    TakeBack(_entries[index]);
                     _entries[index].Mapping.Dispose();
                     _entries.RemoveAt(index);
                 }
@@ -153,7 +164,59 @@ internal sealed class VduseMemory : GuestMemory, IDisposable
                 first = covering.Region.Last.Value + 1;
             }
 
-            return _entries.Count < MappingsMax && TryAdd(first, last);
+            return _entries.Count < MappingsMax && (TryAddOwn(first, last) || TryAdd(first, last));
+        }
+    }
+
+    /// <summary>Lends memory to the kernel, if bounce buffers are what is asked for.</summary>
+    private bool TryAddOwn(ulong first, ulong last)
+    {
+        if (
+            !_lends
+            || _door.TryFindRange(first, last) is not { TakesMemory: true } range
+            || range.First > first
+            || range.Last - range.First >= BounceBytesMax
+            || FindOverlap(range.First, range.Last) is not null
+        )
+        {
+            return false;
+        }
+
+        ulong length = range.Last - range.First + 1;
+        MemoryMapping? mapping = null;
+        try
+        {
+            mapping = MemoryMapping.MapAnonymous((nuint)length);
+            _door.LendMemory(range, mapping.Address);
+        }
+        catch (LinuxException exception)
+        {
+            mapping?.Dispose();
+            _log.MemoryIsNotLent(exception.Message);
+            return false;
+        }
+
+        _entries.Add(new(mapping, new(new(range.First), length, mapping.Address), range));
+        Publish();
+        _log.MemoryIsLent(length);
+        return true;
+    }
+
+    private void TakeBack(Entry entry)
+    {
+        if (entry.Lent is not { } range)
+        {
+            return;
+        }
+
+        try
+        {
+            _door.TakeMemoryBack(range);
+        }
+        catch (LinuxException exception)
+        {
+            // The kernel has its own hold on the pages, so they may go here.
+            _log.MemoryStaysLent(exception.Message);
         }
     }
 
@@ -231,8 +294,8 @@ internal sealed class VduseMemory : GuestMemory, IDisposable
         _known = new(regions);
     }
 
-    /// <summary>One mapping of the kernel, mapped here.</summary>
-    private sealed record Entry(MemoryMapping Mapping, MemoryRegion Region)
+    /// <summary>One mapping of the kernel, mapped here; or memory that is lent to the kernel for a range.</summary>
+    private sealed record Entry(MemoryMapping Mapping, MemoryRegion Region, VduseRange? Lent = null)
     {
         public bool Overlaps(ulong first, ulong last) => Region.Address.Value <= last && Region.Last.Value >= first;
     }

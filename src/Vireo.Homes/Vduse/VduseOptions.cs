@@ -18,6 +18,13 @@ public sealed class VduseOptions
     /// <summary>Features not to be offered, although the device has them: those that the kernel does not take.</summary>
     public FeatureSet WithheldFeatures { get; init; }
 
+    /// <summary>
+    /// Whether the buffers that the kernel copies through behind virtio-vdpa are memory of this process (Linux 6.0). They are locked,
+    /// 64 MiB for a device unless the module was told otherwise, which RLIMIT_MEMLOCK must allow. Where that cannot be, they are pages of
+    /// the kernel as without it, and the log says so.
+    /// </summary>
+    public bool OwnsBounceBuffers { get; init; }
+
     /// <summary>The clock; limits the lines of the log.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }

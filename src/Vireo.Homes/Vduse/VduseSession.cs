@@ -51,7 +51,7 @@ internal sealed class VduseSession : ILoopWatcher, IDeviceHost, IDisposable
     /// <param name="door">The opened device; becomes the session's.</param>
     /// <param name="state">What a predecessor left, or a new file; stays the caller's.</param>
     /// <param name="device">The device; stays the caller's.</param>
-    /// <param name="withheld">Features not to be offered.</param>
+    /// <param name="options">What is not to be as usual.</param>
     /// <param name="control">The home's own loop.</param>
     /// <param name="loops">The loops that queues are dealt out to, in turn.</param>
     /// <param name="log">Where it is said what the driver does.</param>
@@ -59,7 +59,7 @@ internal sealed class VduseSession : ILoopWatcher, IDeviceHost, IDisposable
         IVduseDevice door,
         VduseState state,
         VirtioDevice device,
-        FeatureSet withheld,
+        VduseOptions options,
         EventLoop control,
         QueueLoop[] loops,
         ILogger log
@@ -71,8 +71,8 @@ internal sealed class VduseSession : ILoopWatcher, IDeviceHost, IDisposable
         _control = control;
         _loops = loops;
         _log = log;
-        _memory = new(door, log);
-        _lifecycle = MakeLifecycle(device, withheld);
+        _memory = new(door, log, options.OwnsBounceBuffers);
+        _lifecycle = MakeLifecycle(device, options.WithheldFeatures);
         _lifecycle.NeedsResetRaised = reason => _log.DeviceIsLost(reason);
         _configChanged = UpdateConfig;
         _ends = new VduseQueueEnds[device.Queues.Count];

@@ -13,6 +13,7 @@ internal static partial class LibC
     internal const uint VDUSE_UPDATE_IOTLB = 2;
     internal const uint VDUSE_REQ_RESULT_OK = 0;
     internal const uint VDUSE_REQ_RESULT_FAILED = 1;
+    internal const ulong VDUSE_IOVA_CAP_UMEM = 1;
 
     internal static readonly uint VDUSE_GET_API_VERSION = Ioctl.IoRead<ulong>(VduseFamily, 0x00);
     internal static readonly uint VDUSE_SET_API_VERSION = Ioctl.IoWrite<ulong>(VduseFamily, 0x01);
@@ -26,4 +27,7 @@ internal static partial class LibC
     internal static readonly uint VDUSE_VQ_GET_INFO = Ioctl.IoReadWrite<vduse_vq_info>(VduseFamily, 0x15);
     internal static readonly uint VDUSE_VQ_SETUP_KICKFD = Ioctl.IoWrite<vduse_vq_eventfd>(VduseFamily, 0x16);
     internal static readonly uint VDUSE_VQ_INJECT_IRQ = Ioctl.IoWrite<uint>(VduseFamily, 0x17);
+    internal static readonly uint VDUSE_IOTLB_REG_UMEM = Ioctl.IoWrite<vduse_iova_umem>(VduseFamily, 0x18);
+    internal static readonly uint VDUSE_IOTLB_DEREG_UMEM = Ioctl.IoWrite<vduse_iova_umem>(VduseFamily, 0x19);
+    internal static readonly uint VDUSE_IOTLB_GET_INFO = Ioctl.IoReadWrite<vduse_iova_info>(VduseFamily, 0x1a);
 }

@@ -5,7 +5,8 @@ namespace Vireo.Linux.Vduse;
 
 /// <summary>One device of the vDPA bus, from the side of the process that implements it: the calls of <c>/dev/vduse/NAME</c>.</summary>
 /// <remarks>
-/// <see cref="TryCall"/> and <see cref="TryFindMapping"/> may be called by any thread, the rest by one thread at a time.
+/// <see cref="TryCall"/>, <see cref="TryFindMapping"/>, <see cref="TryFindRange"/> and <see cref="LendMemory"/> may be called by any
+/// thread, the rest by one thread at a time.
 /// </remarks>
 public interface IVduseDevice : IDisposable
 {
@@ -53,6 +54,25 @@ public interface IVduseDevice : IDisposable
     /// <param name="last">Its last address.</param>
     /// <returns>The lowest mapping that has an address of the range; null when there is none.</returns>
     VduseMapping? TryFindMapping(ulong first, ulong last);
+
+    /// <summary>Says what kind of memory is behind an address of the driver. Any thread.</summary>
+    /// <param name="first">The first address of a range.</param>
+    /// <param name="last">Its last address.</param>
+    /// <returns>The lowest range of one kind that has an address of it; null when there is none, and before Linux 6.0.</returns>
+    VduseRange? TryFindRange(ulong first, ulong last);
+
+    /// <summary>Makes memory of this process the kernel's bounce buffers: their contents move there. Any thread.</summary>
+    /// <param name="range">A range that takes memory, whole.</param>
+    /// <param name="address">Where the memory is mapped, at the beginning of a page; it stays so until it is taken back.</param>
+    /// <exception cref="LinuxException">
+    /// ENOMEM: more than this process may lock (RLIMIT_MEMLOCK); EINVAL: not what the range is by now; EEXIST: lent already.
+    /// </exception>
+    void LendMemory(VduseRange range, nint address);
+
+    /// <summary>Takes memory back that was lent: the contents move to pages of the kernel.</summary>
+    /// <param name="range">The range it was lent for.</param>
+    /// <exception cref="LinuxException">ENOENT: nothing is lent; EPERM: the kernel has given the device up.</exception>
+    void TakeMemoryBack(VduseRange range);
 
     /// <summary>Takes the next message.</summary>
     /// <returns>False when none waits.</returns>

@@ -126,6 +126,33 @@ public sealed class VduseDevice : IVduseDevice
     }
 
     /// <inheritdoc/>
+    // SAFETY: as in SetUpQueue.
+    public unsafe VduseRange? TryFindRange(ulong first, ulong last)
+    {
+        vduse_iova_info info = new() { start = first, last = last };
+        return LibC.ioctl(Handle, LibC.VDUSE_IOTLB_GET_INFO, &info) < 0
+            ? null
+            : new(info.start, info.last, (info.capability & LibC.VDUSE_IOVA_CAP_UMEM) != 0);
+    }
+
+    /// <inheritdoc/>
+    // SAFETY: as in SetUpQueue. The kernel pins the pages it is told of, so that they outlive even a mapping that goes too early.
+    public unsafe void LendMemory(VduseRange range, nint address)
+    {
+        vduse_iova_umem memory = Encode(range);
+        memory.uaddr = (ulong)address;
+        Call(LibC.VDUSE_IOTLB_REG_UMEM, &memory, nameof(LibC.VDUSE_IOTLB_REG_UMEM));
+    }
+
+    /// <inheritdoc/>
+    // SAFETY: as in SetUpQueue.
+    public unsafe void TakeMemoryBack(VduseRange range)
+    {
+        vduse_iova_umem memory = Encode(range);
+        Call(LibC.VDUSE_IOTLB_DEREG_UMEM, &memory, nameof(LibC.VDUSE_IOTLB_DEREG_UMEM));
+    }
+
+    /// <inheritdoc/>
     // SAFETY: the kernel fills a local structure whose layout the Abi tests prove.
     public unsafe bool TryReceive(out VduseRequest request)
     {
@@ -203,6 +230,9 @@ public sealed class VduseDevice : IVduseDevice
             _ => new(message.request_id, kind),
         };
     }
+
+    private static vduse_iova_umem Encode(VduseRange range) =>
+        new() { iova = range.First, size = checked(range.Last - range.First + 1) };
 
     private static void Encode(VdusePosition position, ref vduse_dev_response response)
     {

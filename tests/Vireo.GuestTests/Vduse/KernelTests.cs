@@ -71,10 +71,13 @@ public sealed class KernelTests : VduseTest
             sleep 0.7
             check "fio runs" kill -0 $fio
             murder one
-            check "a successor after kill -9" serve two block /tmp/disk.raw --vduse disk0 --serial of-vireo
+            # With buffers of its own: what is in flight is in the kernel's, and moves there and, when it ends, back.
+            ulimit -l unlimited
+            check "a successor after kill -9" serve two block /tmp/disk.raw --vduse disk0 --vduse-own-buffers --serial of-vireo
             check "it goes on with the device" grep -q "goes on with a device that is in use" /tmp/two.err
             wait $fio
             is "fio's verdict" $? 0
+            check "the kernel's bounce buffers were its own" grep -q "67108864 bytes of bounce buffers are memory of this process" /tmp/two.err
             check "fio wrote and read all of it" grep "issued rwts: total=1024,1024" /tmp/fio.out
 
             is "SIGTERM ends it" "$(stop two)" 0

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Vireo.Core.Spec;
 using Vireo.Linux;
@@ -52,6 +53,18 @@ internal sealed class FakeVduse : IVduseDevice
 
     /// <summary>Whether the kernel has given the device up.</summary>
     public volatile bool IsBroken;
+
+    /// <summary>Addresses behind which are bounce buffers; none when empty. Their mapping is one of <see cref="Mappings"/>.</summary>
+    public (ulong First, ulong Last) Bounce { get; set; } = (1, 0);
+
+    /// <summary>What the kernel says when it is to take memory; null when it takes it.</summary>
+    public Errno? RefusesMemory { get; set; }
+
+    /// <summary>Where the memory is that was lent; 0 for none.</summary>
+    public nint Lent { get; private set; }
+
+    /// <summary>How often memory was lent.</summary>
+    public int LentCount { get; private set; }
 
     public int MappingsGiven => Volatile.Read(ref _mappingsGiven);
 
@@ -178,6 +191,61 @@ internal sealed class FakeVduse : IVduseDevice
         return null;
     }
 
+    public VduseRange? TryFindRange(ulong first, ulong last)
+    {
+        foreach ((ulong begin, ulong end) in Mappings)
+        {
+            if (begin <= last && end >= first)
+            {
+                return new(begin, end, (begin, end) == Bounce);
+            }
+        }
+
+        return null;
+    }
+
+    public void LendMemory(VduseRange range, nint address)
+    {
+        if (RefusesMemory is { } error)
+        {
+            throw new LinuxException(error, "VDUSE_IOTLB_REG_UMEM");
+        }
+
+        Assert.Equal(Bounce, (range.First, range.Last));
+        Assert.Equal(0, address % Environment.SystemPageSize);
+        Assert.Equal(0, Lent);
+        byte[] contents = BounceBytes.ToArray();
+        Marshal.Copy(contents, 0, address, contents.Length);
+        // Nobody is to find there any more what he looks for.
+        BounceBytes.Fill(0xee);
+        Lent = address;
+        LentCount++;
+    }
+
+    public void TakeMemoryBack(VduseRange range)
+    {
+        ThrowIfBroken();
+        Assert.Equal(Bounce, (range.First, range.Last));
+        CopyLent();
+        Lent = 0;
+    }
+
+    /// <summary>Brings what is in memory that was lent to where the driver looks, as the kernel does when a request has ended.</summary>
+    public void CopyLent()
+    {
+        Assert.NotEqual(0, Lent);
+        byte[] contents = new byte[BounceBytes.Length];
+        Marshal.Copy(Lent, contents, 0, contents.Length);
+        contents.CopyTo(BounceBytes);
+    }
+
+    /// <summary>Brings what the driver has written to memory that was lent, as the kernel does when a request begins.</summary>
+    public void CopyToLent()
+    {
+        byte[] contents = BounceBytes.ToArray();
+        Marshal.Copy(contents, 0, Lent, contents.Length);
+    }
+
     public bool TryReceive(out VduseRequest request)
     {
         ThrowIfBroken();
@@ -205,6 +273,9 @@ internal sealed class FakeVduse : IVduseDevice
         IsDisposed = true;
         _ready.Dispose();
     }
+
+    private Span<byte> BounceBytes =>
+        _ram.Bytes[(int)(Bounce.First - GuestRam.GuestBase)..(int)(Bounce.Last - GuestRam.GuestBase + 1)];
 
     private void QueueState(int index, ushort size, Vireo.Core.Queues.QueueAreas areas) =>
         Queues[index] = new(IsReady: true, size, areas.Descriptors.Value, areas.Driver.Value, areas.Device.Value)

@@ -12,11 +12,22 @@ internal sealed class VduseUnderTest : IDisposable
     private readonly EventLoopGroup _loops = EventLoopGroup.Start(2);
     private readonly Thread _thread;
 
-    public VduseUnderTest(string statePath, GuestRam ram, bool isContinued = false, FeatureSet withheld = default)
+    public VduseUnderTest(
+        string statePath,
+        GuestRam ram,
+        bool isContinued = false,
+        FeatureSet withheld = default,
+        bool ownsBuffers = false
+    )
     {
         Kernel = new(ram, Device.Queues.Count);
         Log = new();
-        VduseOptions options = new() { Logger = Log, WithheldFeatures = withheld };
+        VduseOptions options = new()
+        {
+            Logger = Log,
+            WithheldFeatures = withheld,
+            OwnsBounceBuffers = ownsBuffers,
+        };
         FeatureSet features = VduseSession.FeaturesOf(Device, withheld);
         var state = VduseState.Open(statePath, Device, features, isContinued);
         Home = new("test", null, Kernel, state, Device, _loops, options);
