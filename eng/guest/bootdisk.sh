@@ -42,8 +42,10 @@ truncate -s $(((sectors - first) * 512)) "$work/partition"
 export MTOOLS_SKIP_CHECK=1
 "$boot/vireo-bin/mmd" -i "$work/partition" ::/EFI ::/EFI/BOOT
 "$boot/vireo-bin/mcopy" -i "$work/partition" "$work/bootx64.efi" ::/EFI/BOOT/BOOTX64.EFI
-"$boot/vireo-bin/mcopy" -i "$work/partition" "$(sed -n 's/^kernel //p' <<<"$guest")" ::/vireo-kernel
-"$boot/vireo-bin/mcopy" -i "$work/partition" "$(sed -n 's/^initramfs //p' <<<"$guest")" ::/vireo-initramfs
+"$boot/vireo-bin/mcopy" -i "$work/partition" "$(sed -n 's/^bzimage //p' <<<"$guest")" ::/vireo-kernel
+# Firmware reads slowly: compressed, the initramfs costs less altogether.
+gzip -1 <"$(sed -n 's/^initramfs //p' <<<"$guest")" >"$work/initramfs"
+"$boot/vireo-bin/mcopy" -i "$work/partition" "$work/initramfs" ::/vireo-initramfs
 
 # little_endian NUMBER: four bytes, as printf escapes.
 little_endian() {

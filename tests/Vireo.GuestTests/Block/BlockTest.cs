@@ -10,9 +10,15 @@ public abstract class BlockTest : GuestTest
     /// <summary>Serves an image, with as many queues as the configuration says, and boots a guest that has it as /dev/vda.</summary>
     protected (Guest Guest, VireoDaemon Daemon) BootWithDisk(string image, GuestConfiguration configuration)
     {
-        string socket = InScratch("disk.sock");
-        string[] options = ["--queues", $"{configuration.Queues}", "--log-level", "debug"];
-        VireoDaemon daemon = StartVireo(["block", image, .. configuration.HomeArguments(socket), .. options]);
+        (VireoDaemon daemon, string socket) = ServeDisk(image, configuration, "disk");
         return (BootGuest(new QemuCommand(configuration).WithServedBlock(socket)), daemon);
+    }
+
+    /// <summary>Serves an image in the home and with as many queues as the configuration says, on a socket of that name.</summary>
+    protected (VireoDaemon Daemon, string Socket) ServeDisk(string image, GuestConfiguration configuration, string name)
+    {
+        string socket = InScratch($"{name}.sock");
+        string[] options = ["--queues", $"{configuration.Queues}", "--log-level", "debug"];
+        return (StartVireo(["block", image, .. configuration.HomeArguments(socket), .. options]), socket);
     }
 }

@@ -12,7 +12,12 @@ public sealed class BootTests : GuestTest
     [InlineData(GuestFirmware.Ovmf, GuestHome.VhostUser)]
     public void FirmwareBootsFromTheDisk(GuestFirmware firmware, GuestHome home)
     {
-        GuestConfiguration configuration = GuestConfiguration.Default with { Firmware = firmware, Home = home };
+        GuestConfiguration configuration = GuestConfiguration.Default with
+        {
+            Firmware = firmware,
+            Home = home,
+            Cpus = 1,
+        };
         string socket = InScratch("disk.sock");
         QemuCommand command = new(configuration) { BootsFromDisk = true };
         string image = CreateBootDisk("boot.raw", command);

@@ -7,53 +7,72 @@ namespace Vireo.GuestTests.Block;
 [TakesLong(200)]
 public sealed class DiskTests : BlockTest
 {
-    public static TheoryData<GuestConfiguration> SmallConfigurations =>
+    /// <summary>The disks of each guest; what is the same for all of one guest, such as the machine, is that of the first.</summary>
+    public static TheoryData<GuestConfiguration[]> Guests =>
         [
-            GuestConfiguration.Default with
-            {
-                EventIndex = false,
-                IndirectDescriptors = false,
-            },
-            GuestConfiguration.Default with
-            {
-                PackedRing = true,
-                Queues = 2,
-            },
-            GuestConfiguration.OldQemu,
-            GuestConfiguration.MicroVm with
-            {
-                Queues = 2,
-            },
-            GuestConfiguration.MicroVmSeaBios,
-            GuestConfiguration.VfioUser with
-            {
-                PackedRing = true,
-                Queues = 2,
-            },
+            new([
+                GuestConfiguration.Default with
+                {
+                    EventIndex = false,
+                    IndirectDescriptors = false,
+                },
+                GuestConfiguration.Default with
+                {
+                    PackedRing = true,
+                    Queues = 2,
+                },
+                GuestConfiguration.VfioUser with
+                {
+                    PackedRing = true,
+                    Queues = 2,
+                },
+            ]),
+            new([GuestConfiguration.OldQemu]),
+            new([GuestConfiguration.MicroVm with { Queues = 2 }]),
+            new([GuestConfiguration.MicroVmSeaBios]),
         ];
 
     [Theory]
-    [MemberData(nameof(SmallConfigurations))]
-    public void DiskKeepsWhatIsWritten(GuestConfiguration configuration)
+    [MemberData(nameof(Guests))]
+    public void DisksKeepWhatIsWritten(GuestConfiguration[] disks)
     {
-        string image = CreateImage("disk.raw", DiskBytes);
-        (Guest guest, _) = BootWithDisk(image, configuration);
+        QemuCommand command = new(disks[0]);
+        string[] images = new string[disks.Length];
+        foreach ((int index, GuestConfiguration disk) in disks.Index())
+        {
+            images[index] = CreateImage($"disk{index}.raw", DiskBytes);
+            command.WithServedBlock(ServeDisk(images[index], disk, $"disk{index}").Socket, disk);
+        }
+
+        Guest guest = BootGuest(command);
         guest.RunTap(
             $$"""
-            is "the size" "$(blockdev --getsize64 /dev/vda)" {{DiskBytes}}
-            check "the disk takes a file system" mkfs.ext4 -q /dev/vda
-            mkdir /run/disk
-            check "which is mounted" mount /dev/vda /run/disk
-            (cd /run/disk && head -c 20000000 /dev/urandom | split -b 50000 -a 4)
-            (cd /run/disk && find . -type f -print0 | sort -z | xargs -0 sha256sum >/host/checksums)
-            check "and unmounted" umount /run/disk
-            check "and clean" e2fsck -fn /dev/vda
+            mkdir /run/given /run/disk
+            (cd /run/given && head -c 20000000 /dev/urandom | split -b 50000 -a 4)
+            (cd /run/given && find . -type f -print0 | sort -z | xargs -0 sha256sum >/host/checksums)
+            for disk in $(ls -d /sys/block/vd*); do
+                disk=/dev/${disk##*/}
+                is "the size of $disk" "$(blockdev --getsize64 $disk)" {{DiskBytes}}
+                check "it takes a file system" mkfs.ext4 -q $disk
+                check "which is mounted" mount $disk /run/disk
+                check "and written" cp -r /run/given/. /run/disk
+                check "and unmounted" umount /run/disk
+                check "and clean" e2fsck -fn $disk
+            done
             done_testing
             """
         );
         guest.PowerOff();
 
-        HostFiles.AssertCleanAndEqual(RunProgram, image, Path.Combine(guest.HostFolder, "checksums"), Scratch);
+        foreach (string image in images)
+        {
+            HostFiles.AssertCleanAndEqual(
+                RunProgram,
+                image,
+                Path.Combine(guest.HostFolder, "checksums"),
+                InScratch($"{Path.GetFileName(image)}.files")
+            );
+        }
     }
 
     [Fact]
@@ -65,7 +84,8 @@ public sealed class DiskTests : BlockTest
             Queues = 4,
             Cpus = 4,
         };
-        (Guest guest, VireoDaemon daemon) = BootWithDisk(CreateImage("disk.raw", DiskBytes), configuration);
+        (VireoDaemon daemon, string socket) = ServeDisk(CreateImage("disk.raw", DiskBytes), configuration, "disk");
+        Guest guest = BootGuest(new QemuCommand(configuration) { HasUserland = false }.WithServedBlock(socket));
         guest.RunTap(
             """
             is "the queues" "$(ls /sys/block/vda/mq | wc -l)" 4
@@ -95,7 +115,11 @@ public sealed class DiskTests : BlockTest
         File.SetAttributes(image, FileAttributes.ReadOnly);
         string socket = InScratch("disk.sock");
         StartVireo("block", image, "--read-only", "--vhost-user", socket);
-        Guest guest = BootGuest(new QemuCommand(GuestConfiguration.Default).WithVhostUserBlock(socket));
+        Guest guest = BootGuest(
+            new QemuCommand(GuestConfiguration.Default with { Cpus = 1 }) { HasUserland = false }.WithVhostUserBlock(
+                socket
+            )
+        );
         guest.RunTap(
             """
             is "the disk says so" "$(cat /sys/block/vda/ro)" 1

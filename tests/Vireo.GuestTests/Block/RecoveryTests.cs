@@ -9,6 +9,8 @@ public sealed class RecoveryTests : GuestTest
 {
     private const long DiskBytes = 256L << 20;
 
+    private static readonly GuestConfiguration Configuration = GuestConfiguration.Default with { Cpus = 1 };
+
     /// <summary>
     /// Writes numbered blocks one after the other, each flushed before its number is printed: a number that was printed must be
     /// found on the disk, whatever happens afterwards.
@@ -46,7 +48,7 @@ public sealed class RecoveryTests : GuestTest
 
         for (int round = 0; round < 2; round++)
         {
-            Guest guest = BootGuest(new QemuCommand(GuestConfiguration.Default).WithVhostUserBlock(socket));
+            Guest guest = BootGuest(new QemuCommand(Configuration).WithVhostUserBlock(socket));
             GuestCommand writes = guest.Start(FlushedWrites);
             int flushed = Number(writes.WaitForLine("flushed 25"));
             guest.Kill();
@@ -65,10 +67,7 @@ public sealed class RecoveryTests : GuestTest
         string socket = InScratch("disk.sock");
         VireoDaemon daemon = StartVireo("block", image, "--vhost-user", socket);
         Guest guest = BootGuest(
-            new QemuCommand(GuestConfiguration.Default).WithVhostUserBlock(
-                socket,
-                reconnect: TimeSpan.FromMilliseconds(200)
-            )
+            new QemuCommand(Configuration).WithVhostUserBlock(socket, reconnect: TimeSpan.FromMilliseconds(200))
         );
         string stop = Path.Combine(guest.HostFolder, "stop");
 

@@ -14,10 +14,13 @@ public static class GuestArtifacts
         RunScript("kvm-works.sh")
     );
 
-    /// <summary>The stock kernel (bzImage).</summary>
+    /// <summary>The stock kernel, as QEMU starts it.</summary>
     public static string Kernel => Initramfses.Value["kernel"];
 
-    /// <summary>The packed initramfs of the standard flavour.</summary>
+    /// <summary>The same kernel, as boot loaders and firmware start it (bzImage).</summary>
+    public static string BootableKernel => Initramfses.Value["bzimage"];
+
+    /// <summary>The initramfs of the standard flavour.</summary>
     public static string Initramfs => Initramfses.Value["initramfs"];
 
     /// <summary>A Debian userland, to be shared with guests read-only.</summary>

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Xunit;
 
 namespace Vireo.GuestTests.Rig;
@@ -164,6 +166,15 @@ public abstract class GuestTest : IDisposable
         }
     }
 
-    private static string FileName(string test) =>
-        string.Concat(test.Select(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '-' ? letter : '_'));
+    /// <summary>A test's name as one of a file, which has room for 255 bytes: of a longer one its start and what tells it from others.</summary>
+    private static string FileName(string test)
+    {
+        const int room = 180;
+        string name = string.Concat(
+            test.Select(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '-' ? letter : '_')
+        );
+        return name.Length <= room
+            ? name
+            : $"{name[..room]}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(test)))[..8]}";
+    }
 }

@@ -50,13 +50,17 @@ public sealed class QemuCommand
     /// <param name="socket">Where it is served.</param>
     /// <param name="isBootDisk">Whether the firmware is to boot from it.</param>
     public QemuCommand WithServedBlock(string socket, bool isBootDisk = false) =>
-        Configuration.Home == GuestHome.VfioUser
-            ? WithVfioUser(socket, isBootDisk ? ",\"bootindex\":0" : "")
-            : WithVhostUserBlock(socket, isBootDisk ? ",bootindex=0" : "");
+        WithServedBlock(socket, Configuration, isBootDisk);
 
-    /// <summary>Adds an entropy source that vireo serves, in the home that the configuration names.</summary>
-    public QemuCommand WithServedEntropy(string socket) =>
-        Configuration.Home == GuestHome.VfioUser ? WithVfioUser(socket) : WithVhostUserEntropy(socket);
+    /// <summary>The same for one of several disks: home, queues and ring are those of its own configuration, the machine stays this one's.</summary>
+    public QemuCommand WithServedBlock(string socket, GuestConfiguration device, bool isBootDisk = false) =>
+        device.Home == GuestHome.VfioUser
+            ? WithVfioUser(socket, isBootDisk ? ",\"bootindex\":0" : "")
+            : WithVhostUserBlock(socket, device, isBootDisk ? ",bootindex=0" : "");
+
+    /// <summary>Adds an entropy source that vireo serves; home and ring are those of its own configuration.</summary>
+    public QemuCommand WithServedEntropy(string socket, GuestConfiguration device) =>
+        device.Home == GuestHome.VfioUser ? WithVfioUser(socket) : WithVhostUserEntropy(socket, device);
 
     /// <summary>Adds a network card that vireo serves, in the home that the configuration names.</summary>
     /// <param name="socket">Where it is served.</param>
@@ -78,22 +82,27 @@ public sealed class QemuCommand
     /// <param name="socket">Where the back-end listens.</param>
     /// <param name="options">More device options, each with a comma before it.</param>
     /// <param name="reconnect">How often QEMU tries to come back when the back-end is gone; null: never.</param>
-    public QemuCommand WithVhostUserBlock(string socket, string options = "", TimeSpan? reconnect = null)
+    public QemuCommand WithVhostUserBlock(string socket, string options = "", TimeSpan? reconnect = null) =>
+        WithVhostUserBlock(socket, Configuration, options, reconnect);
+
+    private QemuCommand WithVhostUserBlock(
+        string socket,
+        GuestConfiguration device,
+        string options,
+        TimeSpan? reconnect = null
+    )
     {
         string chardev = AddSocket(socket, reconnect);
         string name = Configuration.Machine == GuestMachine.Q35 ? "vhost-user-blk-pci" : "vhost-user-blk";
-        return With(
-            "-device",
-            $"{name},chardev={chardev},num-queues={Configuration.Queues}{options}{Configuration.RingOptions}"
-        );
+        return With("-device", $"{name},chardev={chardev},num-queues={device.Queues}{options}{device.RingOptions}");
     }
 
     /// <summary>Adds an entropy source served over a vhost-user socket.</summary>
-    public QemuCommand WithVhostUserEntropy(string socket, string options = "", TimeSpan? reconnect = null)
+    private QemuCommand WithVhostUserEntropy(string socket, GuestConfiguration device)
     {
-        string chardev = AddSocket(socket, reconnect);
+        string chardev = AddSocket(socket);
         string name = Configuration.Machine == GuestMachine.Q35 ? "vhost-user-rng-pci" : "vhost-user-rng";
-        return With("-device", $"{name},chardev={chardev}{options}{Configuration.RingOptions}");
+        return With("-device", $"{name},chardev={chardev}{device.RingOptions}");
     }
 
     /// <summary>Adds a network card served over a vhost-user socket, with as many pairs of queues as the configuration says.</summary>
@@ -153,12 +162,18 @@ public sealed class QemuCommand
         AddShare(arguments, "host", hostFolder, isReadOnly: false);
         if (!BootsFromDisk)
         {
-            arguments.AddRange(["-kernel", GuestArtifacts.Kernel, "-initrd", GuestArtifacts.Initramfs]);
+            arguments.AddRange(["-kernel", Kernel, "-initrd", GuestArtifacts.Initramfs]);
             arguments.AddRange(["-append", KernelCommandLine]);
         }
 
         return (GuestArtifacts.Program(component, "qemu-system-x86_64"), arguments);
     }
+
+    /// <summary>SeaBIOS has ACPI tables for a kernel that is started as PCs do it, and on a microvm for no other.</summary>
+    private string Kernel =>
+        Configuration is { Machine: GuestMachine.MicroVm, Firmware: GuestFirmware.SeaBios }
+            ? GuestArtifacts.BootableKernel
+            : GuestArtifacts.Kernel;
 
     /// <summary>What a guest with this configuration says to its kernel; also what a bootable disk must carry.</summary>
     public string KernelCommandLine =>

@@ -10,7 +10,7 @@ public sealed class RigTests : StorageDaemonTest
     public void WhatIsWrongIsSeen()
     {
         string image = CreateImage("disk.raw", DiskBytes);
-        Guest guest = BootGuest(ServeWithStorageDaemon(image, GuestConfiguration.Default));
+        Guest guest = BootGuest(ServeWithStorageDaemon(image, GuestConfiguration.Default with { Cpus = 1 }));
 
         // A byte the guest did not write.
         string before = guest.Run("sha256sum </dev/vda");
@@ -35,7 +35,7 @@ public sealed class RigTests : StorageDaemonTest
     public void GuestRebootsPanicsAndIsKilled()
     {
         // No userland: a guest of busybox alone.
-        Guest guest = BootGuest(new QemuCommand(GuestConfiguration.Default) { HasUserland = false });
+        Guest guest = BootGuest(new QemuCommand(GuestConfiguration.Default with { Cpus = 1 }) { HasUserland = false });
         guest.Run("echo left >/run/file; test -e /run/file");
         guest.Reboot();
         guest.Run("! test -e /run/file");

@@ -18,7 +18,9 @@ public sealed class DistantMemoryTests : GuestTest
         StartVireo("block", image, "--vfio-user", disk, "--ring", "packed", "--serial", "far-away");
         StartVireo("entropy", "--vfio-user", entropy, "--ring", "split");
 
-        Guest guest = BootGuest(new QemuCommand(configuration).WithServedBlock(disk).WithServedEntropy(entropy));
+        Guest guest = BootGuest(
+            new QemuCommand(configuration).WithServedBlock(disk).WithServedEntropy(entropy, configuration)
+        );
 
         guest.RunTap(
             """
