@@ -2,7 +2,8 @@ namespace Vireo.GuestDriver;
 
 /// <summary>Runs in guests: our drivers, through our proxies, on devices of a kernel that has what the tests' host may lack.</summary>
 /// <remarks>
-/// <c>vireo-driver disk /dev/vhost-vdpa-0</c>, <c>vireo-driver card TAP</c>, <c>vireo-driver socket PORT</c>. Prints one line
+/// <c>vireo-driver disk /dev/vhost-vdpa-0</c>, <c>vireo-driver card TAP</c>, <c>vireo-driver socket PORT</c>,
+/// <c>vireo-driver scsi SOCKET</c>. Prints one line
 /// that begins with <c>done:</c>, or says what is wrong and ends with 1.
 /// </remarks>
 internal static class Program
@@ -15,8 +16,9 @@ internal static class Program
             {
                 ["disk", string node] => DiskCheck.Run(node),
                 ["card", string tap] => CardCheck.Run(tap),
+                ["scsi", string socket] => ScsiCheck.Run(socket),
                 ["socket", string port] => SocketCheck.Run(uint.Parse(port)),
-                _ => throw new ArgumentException("expected: disk NODE, card TAP or socket PORT"),
+                _ => throw new ArgumentException("expected: disk NODE, card TAP, scsi SOCKET or socket PORT"),
             };
             Console.WriteLine($"done: {summary}");
             return 0;

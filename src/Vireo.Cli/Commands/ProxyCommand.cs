@@ -13,6 +13,8 @@ internal static class ProxyCommand
             vireo proxy vhost-net --tap tap0 --vhost-user /tmp/net.sock
           Sockets between this host and a guest, carried by the kernel:
             vireo proxy vhost-vsock --cid 42 --vhost-user /tmp/vsock.sock
+          A SCSI target of the kernel:
+            vireo proxy vhost-scsi --target naa.600140554cf3a18e --vhost-user /tmp/scsi.sock
         """;
 
     /// <summary>Makes the command.</summary>
@@ -23,5 +25,6 @@ internal static class ProxyCommand
             new VhostVdpaCommand().ToCommand(context),
             new VhostNetCommand().ToCommand(context),
             new VhostVsockCommand().ToCommand(context),
+            new VhostScsiCommand().ToCommand(context),
         };
 }

@@ -104,6 +104,8 @@ internal sealed class VhostNetCommand : DeviceCommand
             Queues = [new("rx", QueueSizeMax), new("tx", QueueSizeMax)],
             Config = config,
             Features = features,
+            // Segmentation inside UDP tunnels: headers are longer with it, and the tap has to know.
+            WithheldFeatures = FeatureSet.Of(65, 66, 67, 68),
             Rings = new VhostTapRings(tap.Handle),
         };
     }

@@ -34,6 +34,7 @@ internal static class HostFacts
             ),
             Node("vhost-net", "/dev/vhost-net", "'vireo proxy vhost-net' works", "'modprobe vhost_net'"),
             Node("vhost-vsock", "/dev/vhost-vsock", "'vireo proxy vhost-vsock' works", "'modprobe vhost_vsock'"),
+            Node("vhost-scsi", "/dev/vhost-scsi", "'vireo proxy vhost-scsi' works", "'modprobe vhost_scsi'"),
             IoUring(),
             HugePages(),
         ];

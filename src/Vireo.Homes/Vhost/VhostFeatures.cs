@@ -21,6 +21,12 @@ internal static class VhostFeatures
         CoreFeature.OrderPlatform
     );
 
+    /// <summary>Features as the kernel says them.</summary>
+    public static FeatureSet Of(UInt128 features) => new((ulong)(features & ulong.MaxValue), (ulong)(features >> 64));
+
+    /// <summary>Features as the kernel is told them.</summary>
+    public static UInt128 ToKernel(FeatureSet features) => new(features.High, features.Low);
+
     /// <summary>What the rings can do.</summary>
     /// <param name="offered">All that the device offers.</param>
     public static FeatureSet OfRings(FeatureSet offered) => offered & Rings;

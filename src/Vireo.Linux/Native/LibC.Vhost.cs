@@ -7,6 +7,7 @@ internal static partial class LibC
     private const uint VhostFamily = 0xAF;
 
     internal const int VHOST_VRING_F_LOG = 0;
+    internal const int VHOST_SCSI_ABI_VERSION = 1;
     internal const byte VHOST_ACCESS_RO = 1;
     internal const byte VHOST_ACCESS_RW = 3;
     internal const byte VHOST_IOTLB_UPDATE = 2;
@@ -30,6 +31,9 @@ internal static partial class LibC
     internal static readonly uint VHOST_SET_BACKEND_FEATURES = Ioctl.IoWrite<ulong>(VhostFamily, 0x25);
     internal static readonly uint VHOST_GET_BACKEND_FEATURES = Ioctl.IoRead<ulong>(VhostFamily, 0x26);
     internal static readonly uint VHOST_NET_SET_BACKEND = Ioctl.IoWrite<vhost_vring_file>(VhostFamily, 0x30);
+    internal static readonly uint VHOST_SCSI_SET_ENDPOINT = Ioctl.IoWrite<vhost_scsi_target>(VhostFamily, 0x40);
+    internal static readonly uint VHOST_SCSI_CLEAR_ENDPOINT = Ioctl.IoWrite<vhost_scsi_target>(VhostFamily, 0x41);
+    internal static readonly uint VHOST_SCSI_GET_ABI_VERSION = Ioctl.IoWrite<int>(VhostFamily, 0x42);
     internal static readonly uint VHOST_VSOCK_SET_GUEST_CID = Ioctl.IoWrite<ulong>(VhostFamily, 0x60);
     internal static readonly uint VHOST_VSOCK_SET_RUNNING = Ioctl.IoWrite<int>(VhostFamily, 0x61);
     internal static readonly uint VHOST_VDPA_GET_DEVICE_ID = Ioctl.IoRead<uint>(VhostFamily, 0x70);
@@ -42,4 +46,6 @@ internal static partial class LibC
     internal static readonly uint VHOST_VDPA_SET_CONFIG_CALL = Ioctl.IoWrite<int>(VhostFamily, 0x77);
     internal static readonly uint VHOST_VDPA_GET_CONFIG_SIZE = Ioctl.IoRead<uint>(VhostFamily, 0x79);
     internal static readonly uint VHOST_VDPA_GET_VQS_COUNT = Ioctl.IoRead<uint>(VhostFamily, 0x80);
+    internal static readonly uint VHOST_GET_FEATURES_ARRAY = Ioctl.IoRead<vhost_features_array>(VhostFamily, 0x83);
+    internal static readonly uint VHOST_SET_FEATURES_ARRAY = Ioctl.IoWrite<vhost_features_array>(VhostFamily, 0x83);
 }

@@ -6,12 +6,12 @@ namespace Vireo.Linux.Vhost;
 /// <remarks>One thread at a time. Everything throws <see cref="LinuxException"/> with the kernel's refusal.</remarks>
 public interface IVhostDevice : IDisposable
 {
-    /// <summary>The features on offer, 64 bits.</summary>
-    ulong ReadFeatures();
+    /// <summary>The features on offer, 128 bits; before Linux 6.17, and where a device has no more, the upper 64 are 0.</summary>
+    UInt128 ReadFeatures();
 
     /// <summary>Chooses features.</summary>
     /// <param name="features">A subset of those on offer.</param>
-    void AcceptFeatures(ulong features);
+    void AcceptFeatures(UInt128 features);
 
     /// <summary>Tells where a ring is and where it begins. It does not run.</summary>
     /// <param name="index">Which ring.</param>

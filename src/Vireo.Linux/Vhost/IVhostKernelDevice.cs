@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Vireo.Linux.Vhost;
 
 /// <summary>A device whose queues the kernel itself runs. Addresses of rings are this process'.</summary>
-/// <remarks>As for <see cref="IVhostDevice"/>. Which of the last three a device takes is the device's affair.</remarks>
+/// <remarks>As for <see cref="IVhostDevice"/>. Which of the last five a device takes is the device's affair.</remarks>
 public interface IVhostKernelDevice : IVhostDevice
 {
     /// <summary>Tells where the driver's memory is; replaces what was told before.</summary>
@@ -22,4 +22,12 @@ public interface IVhostKernelDevice : IVhostDevice
     /// <summary>Runs all rings of a vsock device, or stops them.</summary>
     /// <param name="isRunning">Whether they are to run.</param>
     void SetSocketsRunning(bool isRunning);
+
+    /// <summary>Runs all rings of a SCSI host that are set up, on a target.</summary>
+    /// <param name="target">Its name, 1 to 223 bytes.</param>
+    void SetScsiTarget(string target);
+
+    /// <summary>Stops all rings of a SCSI host, after what is in flight.</summary>
+    /// <param name="target">The target they run on.</param>
+    void ClearScsiTarget(string target);
 }

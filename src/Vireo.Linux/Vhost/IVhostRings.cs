@@ -7,7 +7,13 @@ public interface IVhostRings
     /// <summary>How many of the device's first queues the kernel runs; those behind them nobody does.</summary>
     int Count { get; }
 
-    /// <summary>Runs a ring, which has been set up.</summary>
+    /// <summary>Called before a ring is set up.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="index">Which ring, below <see cref="Count"/>; it does not run.</param>
+    /// <exception cref="LinuxException">The kernel refuses.</exception>
+    void Prepare(IVhostKernelDevice device, int index) { }
+
+    /// <summary>Runs a ring, which has been set up. What its driver has made available before may go unseen until the next kick.</summary>
     /// <param name="device">The device.</param>
     /// <param name="index">Which ring, below <see cref="Count"/>.</param>
     /// <exception cref="LinuxException">The kernel refuses.</exception>

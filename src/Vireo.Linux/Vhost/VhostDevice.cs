@@ -29,18 +29,36 @@ public abstract class VhostDevice : IVhostDevice
     private protected SafeFileHandle Handle { get; }
 
     /// <inheritdoc/>
-    // SAFETY: the kernel fills a local number.
-    public unsafe ulong ReadFeatures()
+    // SAFETY: the kernel fills a local array, as much of it as its first number says; then a local number.
+    public unsafe UInt128 ReadFeatures()
     {
+        ulong* array = stackalloc ulong[] { 2, 0, 0 };
+        if (LibC.ioctl(Handle, LibC.VHOST_GET_FEATURES_ARRAY, array) >= 0)
+        {
+            return new(array[2], array[1]);
+        }
+
+        // Which error a kernel has for what it does not know depends on the device.
         ulong features;
         Call(LibC.VHOST_GET_FEATURES, &features, nameof(LibC.VHOST_GET_FEATURES));
         return features;
     }
 
     /// <inheritdoc/>
-    // SAFETY: the kernel reads a local number.
-    public unsafe void AcceptFeatures(ulong features) =>
-        Call(LibC.VHOST_SET_FEATURES, &features, nameof(LibC.VHOST_SET_FEATURES));
+    // SAFETY: the kernel reads a local array, as much of it as its first number says, or a local number.
+    public unsafe void AcceptFeatures(UInt128 features)
+    {
+        ulong low = (ulong)(features & ulong.MaxValue);
+        ulong high = (ulong)(features >> 64);
+        if (high == 0)
+        {
+            Call(LibC.VHOST_SET_FEATURES, &low, nameof(LibC.VHOST_SET_FEATURES));
+            return;
+        }
+
+        ulong* array = stackalloc ulong[] { 2, low, high };
+        Call(LibC.VHOST_SET_FEATURES_ARRAY, array, nameof(LibC.VHOST_SET_FEATURES_ARRAY));
+    }
 
     /// <inheritdoc/>
     // SAFETY: the kernel reads local structures whose layouts the Abi tests prove, and checks the addresses in them when used.

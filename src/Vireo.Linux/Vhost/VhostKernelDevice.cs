@@ -1,10 +1,11 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using Microsoft.Win32.SafeHandles;
 using Vireo.Linux.Native;
 
 namespace Vireo.Linux.Vhost;
 
-/// <summary>A device whose queues the kernel itself runs: <c>/dev/vhost-net</c>, <c>/dev/vhost-vsock</c>.</summary>
+/// <summary>A device whose queues the kernel itself runs: <c>/dev/vhost-net</c>, <c>/dev/vhost-scsi</c>, <c>/dev/vhost-vsock</c>.</summary>
 public sealed class VhostKernelDevice : VhostDevice, IVhostKernelDevice
 {
     private VhostKernelDevice(string path)
@@ -55,5 +56,22 @@ public sealed class VhostKernelDevice : VhostDevice, IVhostKernelDevice
     {
         int value = isRunning ? 1 : 0;
         Call(LibC.VHOST_VSOCK_SET_RUNNING, &value, nameof(LibC.VHOST_VSOCK_SET_RUNNING));
+    }
+
+    /// <inheritdoc/>
+    public void SetScsiTarget(string target) =>
+        CallWithTarget(LibC.VHOST_SCSI_SET_ENDPOINT, target, nameof(LibC.VHOST_SCSI_SET_ENDPOINT));
+
+    /// <inheritdoc/>
+    public void ClearScsiTarget(string target) =>
+        CallWithTarget(LibC.VHOST_SCSI_CLEAR_ENDPOINT, target, nameof(LibC.VHOST_SCSI_CLEAR_ENDPOINT));
+
+    // SAFETY: the kernel reads a local structure whose layout the Abi tests prove. The name leaves at least one zero behind it.
+    private unsafe void CallWithTarget(uint command, string target, string name)
+    {
+        vhost_scsi_target argument = new() { abi_version = LibC.VHOST_SCSI_ABI_VERSION };
+        Span<byte> bytes = new(argument.vhost_wwpn, VhostScsiRings.TargetBytesMax);
+        _ = Encoding.UTF8.GetBytes(target, bytes);
+        Call(command, &argument, name);
     }
 }

@@ -11,10 +11,19 @@ public sealed class KernelTests : VduseTest
     [Fact]
     public void KernelUsesOurDevices_AndOurDriversUseTheKernels()
     {
-        Guest guest = BootWithVireo(1024, "vduse", "virtio_vdpa", "tun", "vhost_net", "vhost_vsock");
-        UseVhost(guest);
+        Guest guest = BootWithVireo(
+            1024,
+            "vduse",
+            "virtio_vdpa",
+            "tun",
+            "vhost_net",
+            "vhost_vsock",
+            "vhost_scsi",
+            "target_core_file"
+        );
         UseDisk(guest);
         KillDaemons(guest);
+        UseVhost(guest);
         UseCard(guest);
         guest.PowerOff();
     }
@@ -167,7 +176,20 @@ public sealed class KernelTests : VduseTest
             await grep -q listening /tmp/python.out || cat /tmp/python.out
             check "our driver's stream through vhost-vsock" drive socket 1234
             is "all of it" "$(grep -o '[0-9]* bytes' /tmp/drive.out)" "1048576 bytes"
-            check "where says what this host has" sh -c '/run/vireo/vireo where net >/tmp/where && grep -E "^ *vduse +yes" /tmp/where && grep -E "vhost-net +yes" /tmp/where && grep libvirt: /tmp/where && grep cloud-hypervisor: /tmp/where'
+            cd /sys/kernel/config/target || { mount -t configfs none /sys/kernel/config && cd /sys/kernel/config/target; }
+            truncate -s 16M /tmp/scsi.raw
+            mkdir -p core/fileio_0/disk vhost/naa.600140554cf3a18e/tpgt_0/lun/lun_0
+            echo fd_dev_name=/tmp/scsi.raw,fd_dev_size=16777216 >core/fileio_0/disk/control
+            echo 1 >core/fileio_0/disk/enable
+            echo naa.60014053226f0388 >vhost/naa.600140554cf3a18e/tpgt_0/nexus
+            ln -s "$PWD/core/fileio_0/disk" vhost/naa.600140554cf3a18e/tpgt_0/lun/lun_0/disk
+            cd /
+            check "a proxy for vhost-scsi" serve scsi proxy vhost-scsi --target naa.600140554cf3a18e --vhost-user /tmp/scsi.sock
+            check "our driver's commands through vhost-user and vhost-scsi" drive scsi /tmp/scsi.sock
+            is "whose unit it is" "$(grep -o "[0-9]* blocks of.*'" /tmp/drive.out)" "32768 blocks of 512 bytes by 'LIO-ORG'"
+            is "what is in its file" "$(head -c 1M /tmp/scsi.raw | sha256sum | cut -d' ' -f1)" "$(sed -n 's/.* wrote //p' /tmp/drive.out)"
+            is "the end of the proxy" "$(stop scsi)" 0
+            check "where says what this host has" sh -c '/run/vireo/vireo where net >/tmp/where && grep -E "^ *vduse +yes" /tmp/where && grep -E "vhost-scsi +yes" /tmp/where && grep libvirt: /tmp/where && grep cloud-hypervisor: /tmp/where'
             done_testing
             """,
             Patience

@@ -23,6 +23,9 @@ public sealed class NativeDeclarationTests
     {
         [nameof(LibC.UFFDIO_POISON)] = "6.6",
         [nameof(uffdio_poison)] = "6.6",
+        [nameof(LibC.VHOST_GET_FEATURES_ARRAY)] = "6.17",
+        [nameof(LibC.VHOST_SET_FEATURES_ARRAY)] = "6.17",
+        [nameof(vhost_features_array)] = "6.17",
         [nameof(LibC.TUN_F_USO4)] = "6.2",
         [nameof(LibC.TUN_F_USO6)] = "6.2",
     };

@@ -19,6 +19,9 @@ public sealed record VhostKernelDescription
     /// <summary>Features that need nothing of the kernel, such as that a field of the configuration is there.</summary>
     public FeatureSet Features { get; init; }
 
+    /// <summary>Features of the kernel's that are not to be offered, because something beside the kernel would have to know of them.</summary>
+    public FeatureSet WithheldFeatures { get; init; }
+
     /// <summary>How the kernel is told to run the rings.</summary>
     public required IVhostRings Rings { get; init; }
 }

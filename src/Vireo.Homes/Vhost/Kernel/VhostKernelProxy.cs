@@ -7,7 +7,7 @@ using Vireo.Linux.Vhost;
 
 namespace Vireo.Homes.Vhost.Kernel;
 
-/// <summary>A device whose queues the kernel runs itself (vhost): <c>/dev/vhost-net</c>, <c>/dev/vhost-vsock</c>.</summary>
+/// <summary>A device whose queues the kernel runs itself (vhost): <c>/dev/vhost-net</c>, <c>/dev/vhost-scsi</c>, <c>/dev/vhost-vsock</c>.</summary>
 /// <remarks>
 /// To a home, or to a driver, a device like any other; kicks and calls go between driver and kernel directly. Memory must be mapped in
 /// this process, kicks and calls event descriptors. Rings are split ones.
@@ -26,7 +26,7 @@ public sealed class VhostKernelProxy : VirtioDevice
     {
         _door = door;
         _description = description;
-        _known = new(door.ReadFeatures());
+        _known = VhostFeatures.Of(door.ReadFeatures()).Without(description.WithheldFeatures);
         RingFeatures = VhostFeatures.OfRings(_known);
         OfferedFeatures = VhostFeatures.OfDevice(_known) | description.Features;
         _running = new QueueSetup?[description.Queues.Count];
@@ -88,7 +88,7 @@ public sealed class VhostKernelProxy : VirtioDevice
     /// <inheritdoc/>
     public override void Accept(FeatureSet features)
     {
-        Ask(() => _door.AcceptFeatures((features & _known).Low));
+        Ask(() => _door.AcceptFeatures(VhostFeatures.ToKernel(features & _known)));
         _isAccepted = true;
     }
 
@@ -112,6 +112,7 @@ public sealed class VhostKernelProxy : VirtioDevice
         }
 
         _running[setup.Index] = setup;
+        KickAll();
     }
 
     /// <inheritdoc/>
@@ -134,6 +135,7 @@ public sealed class VhostKernelProxy : VirtioDevice
             _description.Rings.Stop(_door, index);
             position = _door.ReadPosition(index);
         });
+        KickAll();
         return VhostPosition.OfDrainedSplit(_memory!, setup.Areas) with
         {
             AvailableIndex = (ushort)(position & ushort.MaxValue),
@@ -182,6 +184,7 @@ public sealed class VhostKernelProxy : VirtioDevice
             _isMemoryTold = true;
         }
 
+        _description.Rings.Prepare(_door, setup.Index);
         ushort size = setup.Areas.Size;
         VhostRing ring = new(
             size,
@@ -194,6 +197,15 @@ public sealed class VhostKernelProxy : VirtioDevice
         _door.SetKick(setup.Index, VhostSignals.DescriptorOf(setup.Kick, "kick", setup.Index));
         _door.SetCall(setup.Index, VhostSignals.DescriptorOf(setup.Call, "call", setup.Index));
         _description.Rings.Start(_door, setup.Index);
+    }
+
+    /// <summary>Has the kernel look at all rings: what was kicked while they were being started or stopped it has not seen.</summary>
+    private void KickAll()
+    {
+        for (int index = 0; index < _description.Rings.Count; index++)
+        {
+            _running[index]?.Kick?.Notify();
+        }
     }
 
     private ulong AddressOf(GuestAddress address, int lengthBytes, string area) =>

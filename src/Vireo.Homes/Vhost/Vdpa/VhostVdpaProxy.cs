@@ -51,7 +51,7 @@ public sealed class VhostVdpaProxy : VirtioDevice, ILoopWatcher
         _door = door;
         _loop = options.Loop;
         Type = (DeviceType)door.ReadDeviceId();
-        FeatureSet offered = new(door.ReadFeatures());
+        FeatureSet offered = VhostFeatures.Of(door.ReadFeatures());
         int queueCount = door.ReadQueueCount();
         int sizeMax = Math.Min(door.ReadQueueSizeMax(), SplitRing.SizeMax);
         if (queueCount < 1 || sizeMax < 1)
@@ -269,7 +269,7 @@ public sealed class VhostVdpaProxy : VirtioDevice, ILoopWatcher
         _door.WriteStatus(0);
         _door.WriteStatus((byte)DeviceStatus.Acknowledge);
         _door.WriteStatus((byte)(DeviceStatus.Acknowledge | DeviceStatus.Driver));
-        _door.AcceptFeatures((_features | _busFeatures).Low);
+        _door.AcceptFeatures(VhostFeatures.ToKernel(_features | _busFeatures));
         _door.WriteStatus((byte)Negotiated);
         if (!((DeviceStatus)_door.ReadStatus()).HasFlag(DeviceStatus.FeaturesOk))
         {

@@ -52,6 +52,27 @@ public sealed class WhereCommandTests
         Assert.Contains($"--cid is {contextId}", run.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("", "1", "--target is ''")]
+    [InlineData("naa.1", "0", "--request-queues is 0")]
+    [InlineData("naa.1", "129", "--request-queues is 129")]
+    public void Proxy_ScsiHostThatCannotBe_IsRefused(string target, string queues, string expected)
+    {
+        var run = CommandRun.Of(
+            "proxy",
+            "vhost-scsi",
+            "--target",
+            target,
+            "--request-queues",
+            queues,
+            "--vhost-user",
+            "/nowhere/x.sock"
+        );
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains(expected, run.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Proxy_NodeThatIsNotThere_SaysWhatToDo()
     {

@@ -19,12 +19,12 @@ internal sealed class FakeBus(VduseUnderTest home) : IVhostVdpaDevice
     /// <summary>Whether everything is refused from now on.</summary>
     public bool IsGone { get; set; }
 
-    public ulong ReadFeatures() => home.Home.Session.Lifecycle.Offered.Low;
+    public UInt128 ReadFeatures() => home.Home.Session.Lifecycle.Offered.Low;
 
-    public void AcceptFeatures(ulong features)
+    public void AcceptFeatures(UInt128 features)
     {
         Record($"features {features:x}");
-        home.Kernel.DriverFeatures = features;
+        home.Kernel.DriverFeatures = (ulong)features;
     }
 
     public void SetRing(int index, in VhostRing ring)

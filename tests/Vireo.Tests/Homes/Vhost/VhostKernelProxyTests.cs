@@ -38,6 +38,18 @@ public sealed class VhostKernelProxyTests : IDisposable
     }
 
     [Fact]
+    public void Features_Above64_AreOfferedUnlessWithheld()
+    {
+        _kernel.HighFeatures = 0b110;
+        using VhostKernelProxy proxy = Open(new VhostSocketRings(42), FeatureSet.Of(66));
+
+        proxy.Accept(FeatureSet.Of(CoreFeature.Version1, 65));
+
+        Assert.Equal(FeatureSet.Of(1, 5, 65), proxy.OfferedFeatures);
+        Assert.Equal(["features 20000000100000000"], _kernel.Commands);
+    }
+
+    [Fact]
     public void TapRings_StartAndStop_AreGivenTheTap()
     {
         using VhostKernelProxy proxy = Open(new VhostTapRings(_ram.File.Handle));
@@ -80,6 +92,62 @@ public sealed class VhostKernelProxyTests : IDisposable
         Assert.Equal(1, _kernel.Commands.Count(static command => command is "stopped"));
         Assert.Equal(QueueState.Fresh, third);
     }
+
+    [Fact]
+    public void ScsiRings_EachStartAndStop_GivesTheTargetToThoseThatRun()
+    {
+        using VhostKernelProxy proxy = Open(new VhostScsiRings("naa.1", requestRings: 1));
+        proxy.Accept(FeatureSet.Of(CoreFeature.Version1));
+        Start(proxy, 2);
+        Start(proxy, 0);
+        QueueState? state = proxy.StopQueue(2);
+        proxy.StopQueue(0);
+
+        Assert.Equal(
+            [
+                "features 100000000",
+                "memory 1",
+                "ring 2 at 0",
+                "target naa.1",
+                // The kernel lets no ring be set up while it has a target.
+                "no target naa.1",
+                "ring 0 at 0",
+                "target naa.1",
+                "no target naa.1",
+                "no kicks for 2",
+                "target naa.1",
+                "no target naa.1",
+                "no kicks for 0",
+            ],
+            _kernel.Commands
+        );
+        Assert.Equal((ushort)7, state!.Value.AvailableIndex);
+    }
+
+    [Fact]
+    public void Rings_ThatWereKickedBeforeTheyRan_AreKickedAgain()
+    {
+        using VhostKernelProxy proxy = Open(new VhostScsiRings("naa.1", requestRings: 1));
+        proxy.Accept(FeatureSet.Of(CoreFeature.Version1));
+        Start(proxy, 2);
+        Assert.True(_ring.Kick.TryDrain());
+
+        Start(proxy, 0);
+
+        Assert.True(_ring.Kick.TryDrain());
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(VhostScsiRings.TargetBytesMax + 1)]
+    public void ScsiTarget_NameTheKernelHasNoRoomFor_IsRefused(int length) =>
+        Assert.ThrowsAny<ArgumentException>(() => new VhostScsiRings(new('x', length), requestRings: 1));
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(VhostScsiRings.RequestRingsMax + 1)]
+    public void ScsiRings_AsManyAsTheKernelHasNot_AreRefused(int count) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => new VhostScsiRings("naa.1", count));
 
     [Fact]
     public void Reset_StopsAllAndBeginsAnew()
@@ -128,7 +196,7 @@ public sealed class VhostKernelProxyTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(static () => new VhostSocketRings(uint.MaxValue));
     }
 
-    private VhostKernelProxy Open(IVhostRings rings)
+    private VhostKernelProxy Open(IVhostRings rings, FeatureSet withheld = default)
     {
         VhostKernelProxy proxy = new(
             _kernel,
@@ -138,6 +206,7 @@ public sealed class VhostKernelProxyTests : IDisposable
                 Queues = [new("rx", 128), new("tx", 128), new("event", 128)],
                 Config = new byte[] { 1, 2, 3 },
                 Features = FeatureSet.Of(5),
+                WithheldFeatures = withheld,
                 Rings = rings,
             }
         );
@@ -163,16 +232,28 @@ public sealed class VhostKernelProxyTests : IDisposable
 
         public bool IsRefusing { get; set; }
 
-        public ulong ReadFeatures() =>
-            FeatureSet.Of(1, 26, 27, CoreFeature.Version1, CoreFeature.EventIndex, CoreFeature.AccessPlatform).Low;
+        /// <summary>Bits 64 and on.</summary>
+        public ulong HighFeatures { get; set; }
 
-        public void AcceptFeatures(ulong features) => Commands.Add($"features {features:x}");
+        public UInt128 ReadFeatures() =>
+            new(
+                HighFeatures,
+                FeatureSet.Of(1, 26, 27, CoreFeature.Version1, CoreFeature.EventIndex, CoreFeature.AccessPlatform).Low
+            );
+
+        public void AcceptFeatures(UInt128 features) => Commands.Add($"features {features:x}");
 
         public void SetRing(int index, in VhostRing ring) => Commands.Add($"ring {index} at {ring.Position}");
 
         public uint ReadPosition(int index) => 7;
 
-        public void SetKick(int index, SafeFileHandle? kick) => Assert.NotNull(kick);
+        public void SetKick(int index, SafeFileHandle? kick)
+        {
+            if (kick is null)
+            {
+                Commands.Add($"no kicks for {index}");
+            }
+        }
 
         public void SetCall(int index, SafeFileHandle? call) => Assert.NotNull(call);
 
@@ -191,6 +272,10 @@ public sealed class VhostKernelProxyTests : IDisposable
 
             Commands.Add($"backend {index} {(tap is null ? "none" : "tap")}");
         }
+
+        public void SetScsiTarget(string target) => Commands.Add($"target {target}");
+
+        public void ClearScsiTarget(string target) => Commands.Add($"no target {target}");
 
         public void SetContextId(ulong contextId) => Commands.Add($"cid {contextId}");
 
