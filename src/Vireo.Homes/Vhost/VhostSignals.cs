@@ -3,18 +3,18 @@ using Vireo.Core.Contract;
 
 namespace Vireo.Homes.Vhost;
 
-/// <summary>Kicks and calls as vhost devices take them.</summary>
+/// <summary>Kicks as vhost devices take them; calls are the affair of <see cref="Loops.CallBridge"/>.</summary>
 internal static class VhostSignals
 {
-    /// <summary>The descriptor of a signal.</summary>
+    /// <summary>The descriptor of a kick.</summary>
     /// <exception cref="DeviceException">It has none.</exception>
-    public static SafeFileHandle? DescriptorOf(ISignal? signal, string name, int index) =>
-        signal switch
+    public static SafeFileHandle? DescriptorOf(ISignal? kick, int index) =>
+        kick switch
         {
             null => null,
             IDescriptorSignal shared => shared.Handle,
             _ => throw new DeviceException(
-                $"the {name} of queue {index} is no event descriptor, so it cannot be handed on to a vhost device"
+                $"the kick of queue {index} is no event descriptor, so it cannot be handed on to a vhost device"
             ),
         };
 }

@@ -6,6 +6,7 @@ using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
+using Vireo.Homes.Loops;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux.Events;
 using Vireo.Linux.Sockets;
@@ -15,8 +16,8 @@ namespace Vireo.Homes.VhostUser;
 /// <summary>A device that somebody else's vhost-user back-end implements: its queues are handed on, and never seen here.</summary>
 /// <remarks>
 /// <para>
-/// To a home, or to a driver, a device like any other. Memory must be shared memory (<see cref="MemoryRegion.Backing"/>), kick and
-/// call event descriptors (<see cref="IDescriptorSignal"/>).
+/// To a home, or to a driver, a device like any other. Memory must be shared memory (<see cref="MemoryRegion.Backing"/>), kicks
+/// event descriptors (<see cref="IDescriptorSignal"/>); calls that are none are passed on by a thread.
 /// </para>
 /// <para>
 /// With a loop, members may be called from any thread: they run on the loop. When the back-end goes away, it is reached again and told
@@ -55,6 +56,8 @@ public sealed partial class VhostUserProxy : VirtioDevice
 
     /// <summary>Where to reach the back-end again; null when it cannot be.</summary>
     private readonly string? _path;
+
+    private readonly CallBridge _calls = new();
 
     /// <summary>The queues that run, as they were set up.</summary>
     private readonly QueueSetup?[] _running;
@@ -180,8 +183,9 @@ public sealed partial class VhostUserProxy : VirtioDevice
     public override void Accept(FeatureSet features) =>
         OnLoop(() =>
         {
-            Negotiate(_frontEnd, features);
-            _features = features;
+            FeatureSet known = features & (OfferedFeatures | RingFeatures);
+            Negotiate(_frontEnd, known);
+            _features = known;
             _isAccepted = true;
         });
 
@@ -216,6 +220,7 @@ public sealed partial class VhostUserProxy : VirtioDevice
                 _frontEnd.Dispose();
                 ForgetInflight();
             });
+            _calls.Dispose();
         }
 
         base.Dispose(disposing);
@@ -274,14 +279,14 @@ public sealed partial class VhostUserProxy : VirtioDevice
         return features;
     }
 
-    /// <summary>The descriptor of a signal.</summary>
-    private static SafeFileHandle? DescriptorOf(ISignal? signal, string name, int index) =>
-        signal switch
+    /// <summary>The descriptor of a kick.</summary>
+    private static SafeFileHandle? DescriptorOf(ISignal? kick, int index) =>
+        kick switch
         {
             null => null,
             IDescriptorSignal shared => shared.Handle,
             _ => throw new DeviceException(
-                $"the {name} of queue {index} is no event descriptor, so it cannot be handed on to a back-end"
+                $"the kick of queue {index} is no event descriptor, so it cannot be handed on to a back-end"
             ),
         };
 
@@ -366,8 +371,8 @@ public sealed partial class VhostUserProxy : VirtioDevice
             setup.Areas,
             state,
             _features.Contains(CoreFeature.RingPacked),
-            DescriptorOf(setup.Kick, "kick", setup.Index),
-            DescriptorOf(setup.Call, "call", setup.Index)
+            DescriptorOf(setup.Kick, setup.Index),
+            _calls.HandleOf(setup.Index, setup.Call)
         );
 
     private QueueState? Stop(int index)
@@ -378,9 +383,11 @@ public sealed partial class VhostUserProxy : VirtioDevice
         }
 
         _running[index] = null;
-        return _frontEnd.IsConnected
+        QueueState? state = _frontEnd.IsConnected
             ? _frontEnd.StopRing(index, _features.Contains(CoreFeature.RingPacked))
             : StateAfterLoss(in setup);
+        _calls.Forget(index);
+        return state;
     }
 
     private void ResetBackEnd()

@@ -2,6 +2,7 @@ using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
+using Vireo.Homes.Loops;
 using Vireo.Linux;
 using Vireo.Linux.Vhost;
 
@@ -10,13 +11,14 @@ namespace Vireo.Homes.Vhost.Kernel;
 /// <summary>A device whose queues the kernel runs itself (vhost): <c>/dev/vhost-net</c>, <c>/dev/vhost-scsi</c>, <c>/dev/vhost-vsock</c>.</summary>
 /// <remarks>
 /// To a home, or to a driver, a device like any other; kicks and calls go between driver and kernel directly. Memory must be mapped in
-/// this process, kicks and calls event descriptors. Rings are split ones.
+/// this process, kicks event descriptors; calls that are none are passed on by a thread. Rings are split ones.
 /// </remarks>
 public sealed class VhostKernelProxy : VirtioDevice
 {
     private readonly IVhostKernelDevice _door;
     private readonly VhostKernelDescription _description;
     private readonly QueueSetup?[] _running;
+    private readonly CallBridge _calls = new();
     private readonly FeatureSet _known;
     private GuestMemory? _memory;
     private bool _isMemoryTold;
@@ -26,7 +28,11 @@ public sealed class VhostKernelProxy : VirtioDevice
     {
         _door = door;
         _description = description;
-        _known = VhostFeatures.Of(door.ReadFeatures()).Without(description.WithheldFeatures);
+        // ACCESS_PLATFORM is between driver and home: here the kernel would ask for each translation, and the memory it is told of has none.
+        _known = VhostFeatures
+            .Of(door.ReadFeatures())
+            .Without(description.WithheldFeatures)
+            .Without(CoreFeature.AccessPlatform);
         RingFeatures = VhostFeatures.OfRings(_known);
         OfferedFeatures = VhostFeatures.OfDevice(_known) | description.Features;
         _running = new QueueSetup?[description.Queues.Count];
@@ -135,6 +141,7 @@ public sealed class VhostKernelProxy : VirtioDevice
             _description.Rings.Stop(_door, index);
             position = _door.ReadPosition(index);
         });
+        _calls.Forget(index);
         KickAll();
         return VhostPosition.OfDrainedSplit(_memory!, setup.Areas) with
         {
@@ -159,6 +166,7 @@ public sealed class VhostKernelProxy : VirtioDevice
         if (disposing)
         {
             _door.Dispose();
+            _calls.Dispose();
         }
 
         base.Dispose(disposing);
@@ -194,8 +202,8 @@ public sealed class VhostKernelProxy : VirtioDevice
             setup.State.AvailableIndex
         );
         _door.SetRing(setup.Index, in ring);
-        _door.SetKick(setup.Index, VhostSignals.DescriptorOf(setup.Kick, "kick", setup.Index));
-        _door.SetCall(setup.Index, VhostSignals.DescriptorOf(setup.Call, "call", setup.Index));
+        _door.SetKick(setup.Index, VhostSignals.DescriptorOf(setup.Kick, setup.Index));
+        _door.SetCall(setup.Index, _calls.HandleOf(setup.Index, setup.Call));
         _description.Rings.Start(_door, setup.Index);
     }
 

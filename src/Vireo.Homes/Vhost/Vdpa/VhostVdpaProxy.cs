@@ -2,6 +2,7 @@ using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
+using Vireo.Homes.Loops;
 using Vireo.Linux;
 using Vireo.Linux.Events;
 using Vireo.Linux.Vhost;
@@ -12,7 +13,7 @@ namespace Vireo.Homes.Vhost.Vdpa;
 /// <remarks>
 /// <para>
 /// To a home, or to a driver, a device like any other; its queues are handed on to the bus and never seen here. Memory must be
-/// shared memory, kicks and calls event descriptors.
+/// shared memory, kicks event descriptors; calls that are none are passed on by a thread.
 /// </para>
 /// <para>
 /// The bus starts and stops all queues of a device together. So when one is started or stopped beside others that run, the device is
@@ -34,6 +35,7 @@ public sealed class VhostVdpaProxy : VirtioDevice, ILoopWatcher
     /// <summary>The queues that run, as they were set up; their states are those of the last start.</summary>
     private readonly QueueSetup?[] _running;
 
+    private readonly CallBridge _calls = new();
     private readonly FeatureSet _busFeatures;
     private LoopWatch? _watch;
     private IDeviceHost? _host;
@@ -174,8 +176,7 @@ public sealed class VhostVdpaProxy : VirtioDevice, ILoopWatcher
             throw new DeviceException($"queue {setup.Index} cannot run before memory and features are known");
         }
 
-        VhostSignals.DescriptorOf(setup.Kick, "kick", setup.Index);
-        VhostSignals.DescriptorOf(setup.Call, "call", setup.Index);
+        VhostSignals.DescriptorOf(setup.Kick, setup.Index);
         Ask(Halt);
         _running[setup.Index] = setup;
         try
@@ -200,6 +201,7 @@ public sealed class VhostVdpaProxy : VirtioDevice, ILoopWatcher
         Ask(Halt);
         QueueState state = _running[index]!.Value.State;
         _running[index] = null;
+        _calls.Forget(index);
         if (Array.Exists(_running, static setup => setup is not null))
         {
             Ask(RunAll);
@@ -211,7 +213,12 @@ public sealed class VhostVdpaProxy : VirtioDevice, ILoopWatcher
     /// <inheritdoc/>
     public override void Reset()
     {
-        Array.Clear(_running);
+        for (int index = 0; index < _running.Length; index++)
+        {
+            _running[index] = null;
+            _calls.Forget(index);
+        }
+
         _features = FeatureSet.Empty;
         _isAccepted = false;
         Ask(() =>
@@ -246,6 +253,7 @@ public sealed class VhostVdpaProxy : VirtioDevice, ILoopWatcher
             _isDisposed = true;
             _loop?.Invoke(() => _watch?.Dispose());
             _door.Dispose();
+            _calls.Dispose();
             _configCall.Dispose();
         }
 
@@ -313,8 +321,8 @@ public sealed class VhostVdpaProxy : VirtioDevice, ILoopWatcher
                     setup.State.AvailableIndex
                 );
                 _door.SetRing(setup.Index, in ring);
-                _door.SetKick(setup.Index, VhostSignals.DescriptorOf(setup.Kick, "kick", setup.Index));
-                _door.SetCall(setup.Index, VhostSignals.DescriptorOf(setup.Call, "call", setup.Index));
+                _door.SetKick(setup.Index, VhostSignals.DescriptorOf(setup.Kick, setup.Index));
+                _door.SetCall(setup.Index, _calls.HandleOf(setup.Index, setup.Call));
                 _door.EnableRing(setup.Index, isEnabled: true);
             }
         }
