@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Microsoft.Win32.SafeHandles;
 using Vireo.Linux.Files;
 using Vireo.Linux.Native;
+using Vireo.Linux.Sockets;
 
 namespace Vireo.Linux.Net;
 
@@ -56,6 +57,39 @@ public sealed class NetSocket : IDisposable
             throw;
         }
     }
+
+    /// <summary>Begins to connect a stream socket and does not wait.</summary>
+    /// <param name="peer">Where to.</param>
+    /// <param name="isConnected">
+    /// Whether it is connected already. If not, the descriptor becomes writable once that is decided; <see cref="TakeError"/> says how.
+    /// </param>
+    /// <exception cref="LinuxException">ECONNREFUSED, ENOENT: nobody listens there; EAGAIN: too many wait there already; others.</exception>
+    public static NetSocket BeginConnect(EndPoint peer, out bool isConnected)
+    {
+        ArgumentNullException.ThrowIfNull(peer);
+        SafeFileHandle handle = Create(peer, LibC.SOCK_STREAM);
+        try
+        {
+            DescriptorFlags.SetNonBlocking(handle);
+            isConnected = true;
+            Connect(handle, peer);
+        }
+        catch (LinuxException exception) when (exception.Error == Errno.EINPROGRESS)
+        {
+            isConnected = false;
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
+        }
+
+        return new(handle, null);
+    }
+
+    /// <summary>What went wrong with the connection since this was last asked: <see cref="Errno.None"/> if nothing did.</summary>
+    /// <exception cref="LinuxException">The socket cannot be asked.</exception>
+    public Errno TakeError() => (Errno)UnixSocket.GetOption(Handle, LibC.SO_ERROR);
 
     /// <summary>Listens for one peer after the other. A UNIX socket's file must not be there; it goes with the socket.</summary>
     /// <param name="local">Where.</param>

@@ -42,6 +42,11 @@ public sealed class StreamPort : INetPort, ILoopWatcher, IDisposable
 
     private LoopWatch? _watch;
 
+    /// <summary>A connection that is being made, and what tells of its end; null when there is none.</summary>
+    private NetSocket? _attempt;
+
+    private LoopWatch? _attemptWatch;
+
     /// <summary>The queue that frames go to, while it runs.</summary>
     private INetReceiveQueue? _receiveQueue;
 
@@ -158,6 +163,7 @@ public sealed class StreamPort : INetPort, ILoopWatcher, IDisposable
         _loop.Invoke(() =>
         {
             _retry?.Dispose();
+            EndAttempt();
             _listenWatch?.Dispose();
             HangUp();
         });
@@ -201,14 +207,54 @@ public sealed class StreamPort : INetPort, ILoopWatcher, IDisposable
             return;
         }
 
+        // Whoever has not answered for a period is asked anew.
+        EndAttempt();
         try
         {
-            // A loop must not wait: a UNIX socket answers at once, and so does a host that refuses.
-            Adopt(NetSocket.Connect(_address, _address is IPEndPoint ? ConnectTimeout : TimeSpan.FromSeconds(1)));
+            var socket = NetSocket.BeginConnect(_address, out bool isConnected);
+            if (isConnected)
+            {
+                Adopt(socket);
+                return;
+            }
+
+            _attempt = socket;
+            _attemptWatch = _loop.Watch(socket.Handle, LoopEvents.Writable, new Caller(this));
         }
         catch (LinuxException)
         {
             // It is not there yet.
+        }
+    }
+
+    /// <summary>The peer has answered, or it is known that it will not.</summary>
+    private void ConcludeAttempt()
+    {
+        NetSocket? socket = _attempt;
+        if (socket is null)
+        {
+            return;
+        }
+
+        _attemptWatch!.Dispose();
+        _attempt = null;
+        if (socket.TakeError() == Errno.None)
+        {
+            Adopt(socket);
+        }
+        else
+        {
+            socket.Dispose();
+        }
+    }
+
+    private void EndAttempt()
+    {
+        if (_attempt is not null)
+        {
+            _attemptWatch!.Dispose();
+            _attempt.Dispose();
+            _attempt = null;
         }
     }
 
@@ -277,7 +323,7 @@ public sealed class StreamPort : INetPort, ILoopWatcher, IDisposable
         int count = 0;
         while (count < countMax && _receiveQueue is not null && (HasFrame || Fill()))
         {
-            int length = BinaryPrimitives.ReadInt32BigEndian(_in.AsSpan(_inBegin));
+            int length = (int)FrameBytes;
             if (length < NetFrame.EthernetBytes)
             {
                 Counters.AddReceiveDrop();
@@ -298,9 +344,12 @@ public sealed class StreamPort : INetPort, ILoopWatcher, IDisposable
         return count;
     }
 
-    private bool HasFrame =>
-        _inEnd - _inBegin >= PrefixBytes
-        && _inEnd - _inBegin - PrefixBytes >= BinaryPrimitives.ReadInt32BigEndian(_in.AsSpan(_inBegin));
+    private bool HasFrame => HasPrefix && FrameBytes <= Math.Min(_inEnd - _inBegin - PrefixBytes, NetFrame.LengthMax);
+
+    private bool HasPrefix => _inEnd - _inBegin >= PrefixBytes;
+
+    /// <summary>What the peer says of the next frame's length; any number.</summary>
+    private uint FrameBytes => BinaryPrimitives.ReadUInt32BigEndian(_in.AsSpan(_inBegin));
 
     /// <summary>Reads until there is a whole frame, or nothing more comes.</summary>
     /// <returns>Whether there is a whole frame.</returns>
@@ -308,6 +357,14 @@ public sealed class StreamPort : INetPort, ILoopWatcher, IDisposable
     {
         while (_socket is not null)
         {
+            // A length that cannot be would be waited for in vain: there is no way to find the next frame.
+            if (HasPrefix && FrameBytes > NetFrame.LengthMax)
+            {
+                Counters.AddReceiveDrop();
+                HangUp();
+                return false;
+            }
+
             if (_in.Length - _inEnd < PrefixBytes + NetFrame.LengthMax)
             {
                 Compact(_in, ref _inBegin, ref _inEnd);
@@ -326,17 +383,6 @@ public sealed class StreamPort : INetPort, ILoopWatcher, IDisposable
             }
 
             _inEnd += count;
-            // A length that cannot be would be waited for in vain: there is no way to find the next frame.
-            if (
-                _inEnd - _inBegin >= PrefixBytes
-                && BinaryPrimitives.ReadUInt32BigEndian(_in.AsSpan(_inBegin)) > NetFrame.LengthMax
-            )
-            {
-                Counters.AddReceiveDrop();
-                HangUp();
-                return false;
-            }
-
             if (HasFrame)
             {
                 return true;
@@ -370,6 +416,11 @@ public sealed class StreamPort : INetPort, ILoopWatcher, IDisposable
         public int Receive(int countMax) => port.Receive(countMax);
 
         public void Dispose() => port._loop.Invoke(() => port._receiveQueue = null);
+    }
+
+    private sealed class Caller(StreamPort port) : ILoopWatcher
+    {
+        public void OnEvents(LoopWatch watch, LoopEvents events) => port.ConcludeAttempt();
     }
 
     private sealed class Doorman(StreamPort port) : ILoopWatcher

@@ -85,6 +85,44 @@ public sealed class SocketPortTests : IDisposable
         Wait(() => queue.Frames.Length == 1, "a frame of the next peer comes");
     }
 
+    [Theory]
+    [InlineData(0xffff_ffffu)]
+    [InlineData(0x8000_0000u)]
+    [InlineData(65_558u + 100)]
+    public void Stream_ImpossibleLengthBehindAFrame_EndsTheConnectionAndAnotherMayCome(uint length)
+    {
+        using var port = StreamPort.Listen(Unix("cable"), _loops);
+        FakeNetQueue queue = Open(port, out _);
+        using Socket bad = ConnectTo(Unix("cable"));
+        byte[] prefix = new byte[4];
+        BinaryPrimitives.WriteUInt32BigEndian(prefix, length);
+
+        // One message, so that both are read at once.
+        bad.Send([.. Prefixed(Packets.Plain(64)), .. prefix, .. new byte[70_000]]);
+
+        Wait(() => queue.Frames.Length == 1, "the frame before it comes");
+        Wait(() => port.Counters.ReceiveDrops == 1 && !port.IsLinkUp, "the link goes down");
+        using Socket good = ConnectTo(Unix("cable"));
+        good.Send(Prefixed(Packets.Plain(64)));
+        Wait(() => queue.Frames.Length == 2, "a frame of the next peer comes");
+    }
+
+    [Fact]
+    public void Stream_ConnectingOverIp_ComesBackAfterThePeer()
+    {
+        using Socket first = ListenOn(new IPEndPoint(IPAddress.Loopback, 0));
+        using var port = StreamPort.Connect(first.LocalEndPoint!, _loops);
+        FakeNetQueue queue = Open(port, out _);
+        first.Accept().Dispose();
+        Wait(() => !port.IsLinkUp, "the link goes down");
+
+        using Socket again = first.Accept();
+
+        Wait(() => port.IsLinkUp, "the link comes back");
+        again.Send(Prefixed(Packets.Plain(64)));
+        Wait(() => queue.Frames.Length == 1, "a frame comes");
+    }
+
     [Fact]
     public void Stream_FrameWithoutAddresses_IsDropped()
     {
