@@ -3,7 +3,14 @@ using Vireo.Benchmarks.Homes;
 using Vireo.Benchmarks.Micro;
 using Vireo.Benchmarks.Sessions;
 
-IBenchmark[] benchmarks = [new RingBenchmark(), new LoopbackBenchmark(), new HomesBenchmark(), new SessionBenchmark()];
+IBenchmark[] benchmarks =
+[
+    new RingBenchmark(),
+    new LoopbackBenchmark(),
+    new PacketBenchmark(),
+    new HomesBenchmark(),
+    new SessionBenchmark(),
+];
 IBenchmark? chosen = benchmarks.FirstOrDefault(benchmark =>
     args.Length > 0 && string.Equals(benchmark.Name, args[0], StringComparison.Ordinal)
 );

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Vireo.Core.Memory;
 
@@ -11,6 +12,8 @@ namespace Vireo.Core.Memory;
 [StructLayout(LayoutKind.Sequential)]
 public readonly unsafe struct Segment
 {
+    private const uint CacheLineBytes = 64;
+
     private readonly nint _address;
     private readonly nuint _length;
 
@@ -28,6 +31,19 @@ public readonly unsafe struct Segment
     // SAFETY: the caller passes pinned memory and keeps it alive as long as the segment.
     internal static Segment OverPinned(Span<byte> bytes) =>
         new((nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(bytes)), (nuint)bytes.Length);
+
+    /// <summary>Has the processor fetch the first bytes of memory that another one wrote: a packet's header, and what follows it.</summary>
+    /// <param name="address">Host address of the first byte.</param>
+    /// <param name="lengthBytes">Length in bytes, at least 1.</param>
+    // SAFETY: only a hint, which never faults; the range was checked all the same.
+    internal static void Expect(nint address, uint lengthBytes)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0((void*)address);
+            Sse.Prefetch0((void*)(address + (nint)Math.Min(lengthBytes - 1, CacheLineBytes)));
+        }
+    }
 
     /// <summary>Host address of the first byte.</summary>
     public nint Address => _address;

@@ -9,18 +9,23 @@ namespace Vireo.Core.Queues;
 /// </remarks>
 public readonly ref struct DescriptorChain
 {
+    /// <summary>All segments: those to read, then those to write.</summary>
+    private readonly ReadOnlySpan<Segment> _segments;
+
+    private readonly int _readableCount;
+
     /// <summary>Puts a chain together.</summary>
     internal DescriptorChain(
         ushort head,
-        ReadOnlySpan<Segment> readable,
-        ReadOnlySpan<Segment> writable,
+        ReadOnlySpan<Segment> segments,
+        int readableCount,
         uint readableBytes,
         uint writableBytes
     )
     {
         Head = head;
-        Readable = readable;
-        Writable = writable;
+        _segments = segments;
+        _readableCount = readableCount;
         ReadableBytes = readableBytes;
         WritableBytes = writableBytes;
     }
@@ -29,10 +34,10 @@ public readonly ref struct DescriptorChain
     public ushort Head { get; }
 
     /// <summary>What the device may read, in order.</summary>
-    public ReadOnlySpan<Segment> Readable { get; }
+    public ReadOnlySpan<Segment> Readable => _segments[.._readableCount];
 
     /// <summary>What the device may write, in order.</summary>
-    public ReadOnlySpan<Segment> Writable { get; }
+    public ReadOnlySpan<Segment> Writable => _segments[_readableCount..];
 
     /// <summary>Bytes in <see cref="Readable"/>.</summary>
     public uint ReadableBytes { get; }

@@ -21,6 +21,12 @@ public abstract class DeviceQueue
     /// </summary>
     private const int IndirectLengthFloor = 1024;
 
+    /// <summary>How many chains are looked at before the first of them is taken.</summary>
+    private const int AheadMax = 16;
+
+    /// <summary>The longest piece that is looked at ahead, so that its length fits in <see cref="int"/>: 1 GiB.</summary>
+    private const uint AheadBytesMax = 1u << 30;
+
     /// <summary>What is known of the chain with each head.</summary>
     private readonly Chain[] _chains;
 
@@ -59,6 +65,22 @@ public abstract class DeviceQueue
     /// <summary>Whether a buffer of the chain being collected lies outside the driver's memory.</summary>
     private bool _isUnreachable;
 
+    /// <summary>The memory where looking ahead needs nobody else: mapped, and no dirty log; else null.</summary>
+    private readonly MappedMemory? _mapped;
+
+    /// <summary>The region in which the last buffer was found: nearly all lie in the same.</summary>
+    private MemoryRegion _near;
+
+    /// <summary>The buffers of available chains of one descriptor that were looked at and not yet taken, from _aheadNext on.</summary>
+    private readonly Segment[] _aheadPieces;
+
+    /// <summary>What else is known of each of them.</summary>
+    private readonly Ahead[] _ahead;
+
+    private int _aheadNext;
+
+    private int _aheadCount;
+
     private protected DeviceQueue(ushort size, QueueState state, in RingResources resources, InflightLog? inflight)
     {
         Size = size;
@@ -70,6 +92,10 @@ public abstract class DeviceQueue
         _order = resources.Features.Contains(CoreFeature.InOrder) ? new ushort[size] : null;
         _dirty = Memory.DirtyLog is null ? null : new(Memory, size);
         _inflight = inflight;
+        _mapped = _dirty is null ? Memory as MappedMemory : null;
+        int ahead = _mapped is null ? 0 : Math.Min(AheadMax, (int)size);
+        _aheadPieces = new Segment[ahead];
+        _ahead = new Ahead[ahead];
         _mustCall = state != QueueState.Fresh;
     }
 
@@ -200,7 +226,8 @@ public abstract class DeviceQueue
         if (_order is null)
         {
             chain.Stage = ChainStage.Free;
-            GiveBack(new(head, writtenBytes, chain.Descriptors, 1));
+            WriteUsed(head, writtenBytes, chain.Descriptors, 1);
+            _written++;
             _inflight?.Retire(head);
         }
         else
@@ -256,8 +283,11 @@ public abstract class DeviceQueue
     public abstract bool TryArmKicks();
 
     /// <summary>Writes one used entry, for one chain or a batch; the driver must not see it before it is published.</summary>
-    /// <param name="batch">The chains; the last one's head and length are what is written.</param>
-    private protected abstract void WriteUsed(in Batch batch);
+    /// <param name="head">Head of the last chain.</param>
+    /// <param name="writtenBytes">How many bytes were written to the last chain.</param>
+    /// <param name="descriptors">How many descriptors of the ring all the chains take.</param>
+    /// <param name="chains">How many chains there are.</param>
+    private protected abstract void WriteUsed(ushort head, uint writtenBytes, int descriptors, int chains);
 
     /// <summary>Makes what was written visible.</summary>
     /// <returns>True when the driver asked to be called for it.</returns>
@@ -314,11 +344,91 @@ public abstract class DeviceQueue
         if (_isUnreachable)
         {
             UnreachableChains++;
-            return new(head, [], [], 0, 0);
+            return new(head, [], 0, 0, 0);
         }
 
-        ReadOnlySpan<Segment> segments = Segments.Items;
-        return new(head, segments[..readableCount], segments[readableCount..], readableBytes, writableBytes);
+        return new(head, Segments.Items, readableCount, readableBytes, writableBytes);
+    }
+
+    /// <summary>How many more chains may be looked at ahead. Zero where memory is not simply mapped: then each is taken by itself.</summary>
+    private protected int AheadRoom => _ahead.Length;
+
+    /// <summary>Whether a chain was looked at and not yet taken.</summary>
+    private protected bool HasAhead => _aheadNext < _aheadCount;
+
+    /// <summary>Begins to look ahead; nothing is there to be taken now.</summary>
+    private protected void BeginLooking() => _aheadNext = _aheadCount = 0;
+
+    /// <summary>Looks at a chain of one descriptor, to be taken after those that were looked at before; has room for <see cref="AheadRoom"/>.</summary>
+    /// <remarks>Memory that the driver wrote is on its way to this processor when the chain is taken.</remarks>
+    /// <param name="head">The chain's head, below the queue size.</param>
+    /// <param name="address">Guest address of its buffer.</param>
+    /// <param name="lengthBytes">Length of its buffer.</param>
+    /// <param name="isWritable">Whether the device writes to it.</param>
+    /// <returns>False when it needs more than a look: it is then taken in the common way.</returns>
+    private protected bool TryLookAt(ushort head, ulong address, uint lengthBytes, bool isWritable)
+    {
+        MemoryAccess access = isWritable ? MemoryAccess.Write : MemoryAccess.Read;
+        if (!IsNear(address, lengthBytes, access) && !TryComeNear(address, lengthBytes, access))
+        {
+            return false;
+        }
+
+        nint host = _near.HostAddress + (nint)(address - _near.Address.Value);
+        _aheadPieces[_aheadCount] = new(host, lengthBytes);
+        _ahead[_aheadCount++] = new(head, isWritable);
+        if (!isWritable)
+        {
+            Segment.Expect(host, lengthBytes);
+        }
+
+        return true;
+    }
+
+    /// <summary>Takes the first of the chains that were looked at.</summary>
+    /// <param name="chain">The chain.</param>
+    /// <returns>False with a fault latched; then none of them is there any more.</returns>
+    private protected bool TryTakeAhead(out DescriptorChain chain)
+    {
+        int index = _aheadNext++;
+        Ahead ahead = _ahead[index];
+        ReadOnlySpan<Segment> piece = _aheadPieces.AsSpan(index, 1);
+        uint bytes = (uint)piece[0].Length;
+        uint writableBytes = ahead.IsWritable ? bytes : 0;
+        chain = new(ahead.Head, piece, ahead.IsWritable ? 0 : 1, bytes - writableBytes, writableBytes);
+        if (TryHold(ahead.Head, writableBytes, descriptors: 1))
+        {
+            return true;
+        }
+
+        BeginLooking();
+        return false;
+    }
+
+    private bool IsNear(ulong address, uint lengthBytes, MemoryAccess access)
+    {
+        ulong start = _near.Address.Value;
+        return address >= start
+            && address - start < _near.LengthBytes
+            && lengthBytes <= _near.LengthBytes - (address - start)
+            && lengthBytes is > 0 and <= AheadBytesMax
+            && (_near.Access & access) == access;
+    }
+
+    /// <summary>Looks for a buffer among the other regions.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryComeNear(ulong address, uint lengthBytes, MemoryAccess access)
+    {
+        foreach (ref readonly MemoryRegion region in _mapped!.Regions)
+        {
+            if (address >= region.Address.Value && address <= region.Last.Value)
+            {
+                _near = region;
+                return IsNear(address, lengthBytes, access);
+            }
+        }
+
+        return false;
     }
 
     /// <summary>Finds an indirect table, copying it when it does not lie in one piece.</summary>
@@ -424,7 +534,7 @@ public abstract class DeviceQueue
 
     private void GiveBack(in Batch batch)
     {
-        WriteUsed(in batch);
+        WriteUsed(batch.Head, batch.WrittenBytes, batch.Descriptors, batch.Chains);
         _written += batch.Chains;
     }
 
@@ -470,7 +580,13 @@ public abstract class DeviceQueue
     /// <param name="Descriptors">How many descriptors of the ring all the chains take.</param>
     /// <param name="Chains">How many chains there are.</param>
     [StructLayout(LayoutKind.Auto)]
-    private protected readonly record struct Batch(ushort Head, uint WrittenBytes, int Descriptors, int Chains);
+    private readonly record struct Batch(ushort Head, uint WrittenBytes, int Descriptors, int Chains);
+
+    /// <summary>A chain of one descriptor that was looked at.</summary>
+    /// <param name="Head">Its head.</param>
+    /// <param name="IsWritable">Whether the device writes to its buffer.</param>
+    [StructLayout(LayoutKind.Auto)]
+    private readonly record struct Ahead(ushort Head, bool IsWritable);
 
     /// <summary>How far a chain has come.</summary>
     private enum ChainStage : byte

@@ -98,6 +98,63 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
     /// <inheritdoc/>
     public override bool TryPop(out DescriptorChain chain)
     {
+        if (!HasAhead)
+        {
+            // What is recorded for a successor has to be what was taken, so there each chain is copied when it is.
+            if (_inflight is null && Fault == QueueFault.None)
+            {
+                LookAhead();
+            }
+
+            if (!HasAhead)
+            {
+                return TryPopAny(out chain);
+            }
+        }
+
+        if (!TryTakeAhead(out chain))
+        {
+            return false;
+        }
+
+        _outstanding++;
+        Advance(ref _nextAvailable, ref _availableWrap, 1);
+        return true;
+    }
+
+    /// <summary>Looks at the chains that are next, up to one that is not a single descriptor.</summary>
+    private void LookAhead()
+    {
+        BeginLooking();
+        int position = _nextAvailable;
+        bool wrap = _availableWrap;
+        int count = Math.Min(Size - _outstanding, AheadRoom);
+        for (int index = 0; index < count; index++)
+        {
+            int offset = position * DescriptorBytes;
+            // Acquire: the rest of the descriptor is read after the flags (VIRTIO 1.4 §2.8.21).
+            ushort flags = Volatile.Read(ref _ring.At<ushort>(offset + FlagsOffset));
+            bool isSingle = (flags & (DescriptorFlags.Next | DescriptorFlags.Indirect)) == 0;
+            if (!isSingle || !PackedFlags.IsAvailable(flags, wrap))
+            {
+                return;
+            }
+
+            // Copied once: the driver may change the ring while we look.
+            PackedDescriptor descriptor = _ring.At<PackedDescriptor>(offset);
+            bool isWritable = (flags & DescriptorFlags.Write) != 0;
+            if (descriptor.Id >= Size || !TryLookAt(descriptor.Id, descriptor.Address, descriptor.Length, isWritable))
+            {
+                return;
+            }
+
+            Advance(ref position, ref wrap, 1);
+        }
+    }
+
+    /// <summary>Takes the next chain, of whatever kind it is.</summary>
+    private bool TryPopAny(out DescriptorChain chain)
+    {
         chain = default;
         IsTranslationPending = false;
         if (Fault != QueueFault.None)
@@ -137,18 +194,18 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
     }
 
     /// <inheritdoc/>
-    private protected override void WriteUsed(in Batch batch)
+    private protected override void WriteUsed(ushort head, uint writtenBytes, int descriptors, int chains)
     {
         int offset = _nextUsed * DescriptorBytes;
         ushort flags = PackedFlags.Used(_usedWrap);
-        if (batch.WrittenBytes > 0)
+        if (writtenBytes > 0)
         {
             flags |= DescriptorFlags.Write;
         }
 
         ref PackedDescriptor used = ref _ring.At<PackedDescriptor>(offset);
-        used.Id = batch.Head;
-        used.Length = batch.WrittenBytes;
+        used.Id = head;
+        used.Length = writtenBytes;
         if (_heldPosition < 0)
         {
             _heldPosition = _nextUsed;
@@ -161,8 +218,8 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
             Log?.MarkDescriptors(offset, DescriptorBytes);
         }
 
-        _passed += batch.Descriptors;
-        Advance(ref _nextUsed, ref _usedWrap, batch.Descriptors);
+        _passed += descriptors;
+        Advance(ref _nextUsed, ref _usedWrap, descriptors);
     }
 
     /// <inheritdoc/>

@@ -83,17 +83,65 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
     /// <inheritdoc/>
     public override bool TryPop(out DescriptorChain chain)
     {
-        chain = default;
         if (_inheritedTaken < _inherited.Length)
         {
             return TryPopInherited(out chain);
         }
 
-        if (_nextAvailable == _availableSeen && !TrySeeMore())
+        if (!HasAhead)
         {
+            if (_nextAvailable == _availableSeen && !TrySeeMore())
+            {
+                chain = default;
+                return false;
+            }
+
+            LookAhead();
+            if (!HasAhead)
+            {
+                return TryPopAny(out chain);
+            }
+        }
+
+        if (!TryTakeAhead(out chain))
+        {
+            _availableSeen = _nextAvailable;
             return false;
         }
 
+        _inflight?.Take(chain.Head);
+        _nextAvailable++;
+        return true;
+    }
+
+    /// <summary>Looks at the chains that are next, up to one that is not a single descriptor.</summary>
+    private void LookAhead()
+    {
+        BeginLooking();
+        int count = Math.Min(_availableSeen - _nextAvailable, AheadRoom);
+        for (int index = 0; index < count; index++)
+        {
+            ushort head = _available.At<ushort>(SplitRing.EntriesOffset + 2 * (_nextAvailable + index).Slot(_mask));
+            if (head >= Size)
+            {
+                return;
+            }
+
+            // Copied once: the driver may change the table while we look.
+            SplitDescriptor descriptor = _descriptors.At<SplitDescriptor>(head * 16);
+            ushort flags = descriptor.Flags;
+            bool isSingle = (flags & (DescriptorFlags.Next | DescriptorFlags.Indirect)) == 0;
+            bool isWritable = (flags & DescriptorFlags.Write) != 0;
+            if (!isSingle || !TryLookAt(head, descriptor.Address, descriptor.Length, isWritable))
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Takes the next chain, of whatever kind it is; there is one.</summary>
+    private bool TryPopAny(out DescriptorChain chain)
+    {
         ushort head = _available.At<ushort>(SplitRing.EntriesOffset + 2 * _nextAvailable.Slot(_mask));
         if (!TryTakeChain(head, out chain))
         {
@@ -137,13 +185,13 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
     }
 
     /// <inheritdoc/>
-    private protected override void WriteUsed(in Batch batch)
+    private protected override void WriteUsed(ushort head, uint writtenBytes, int descriptors, int chains)
     {
         // Two words of 4 bytes: an element is aligned to 4, so it may lie across the border of two pages.
         int offset = SplitRing.EntriesOffset + 8 * _nextUsed.Slot(_mask);
-        _used.At<Le32>(offset) = batch.Head;
-        _used.At<Le32>(offset + sizeof(uint)) = batch.WrittenBytes;
-        _nextUsed += batch.Chains;
+        _used.At<Le32>(offset) = head;
+        _used.At<Le32>(offset + sizeof(uint)) = writtenBytes;
+        _nextUsed += chains;
     }
 
     /// <inheritdoc/>

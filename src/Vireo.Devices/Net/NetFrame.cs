@@ -83,7 +83,7 @@ public readonly ref struct NetFrame
     {
         Head.CopyTo(destination);
         int at = Head.Length;
-        foreach (Segment segment in Rest)
+        foreach (ref readonly Segment segment in Rest)
         {
             segment.Bytes.CopyTo(destination[at..]);
             at += segment.Length;

@@ -12,6 +12,9 @@ public readonly record struct NetHeader
     /// <summary>Length in bytes.</summary>
     public const int LengthBytes = 12;
 
+    /// <summary>Where <see cref="BufferCount"/> stands, in bytes from the start.</summary>
+    internal const int BufferCountOffset = 10;
+
     /// <summary>Bit of <see cref="Flags"/>: the checksum is to be calculated from <see cref="ChecksumStart"/> on.</summary>
     public const byte NeedsChecksum = 1;
 

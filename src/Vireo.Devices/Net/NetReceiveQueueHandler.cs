@@ -1,6 +1,8 @@
+using System.Buffers.Binary;
 using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
+using Vireo.Core.Spec;
 
 namespace Vireo.Devices.Net;
 
@@ -160,18 +162,14 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
     /// <summary>Does what the driver cannot do, and places the frame.</summary>
     private NetDelivery Accept(in NetFrame frame, NetHash hash, NetReceiveState state)
     {
-        NetHeader header = frame.Header;
-        if (!header.IsPlain && !NetHeaderCheck.IsTaken(header, state.Offloads, ipVersion: 0))
+        if (frame.Header.IsPlain || NetHeaderCheck.IsTaken(frame.Header, state.Offloads, ipVersion: 0))
         {
-            if (header.IsChecksumPartial || header.Segmentation != NetSegmentation.None)
-            {
-                return Resolve(in frame, hash, state);
-            }
-
-            header = default;
+            return Place(in frame, hash, state);
         }
 
-        return Place(frame.WithHeader(header), hash, state);
+        return frame.Header.IsChecksumPartial || frame.Header.Segmentation != NetSegmentation.None
+            ? Resolve(in frame, hash, state)
+            : Place(frame.WithHeader(default), hash, state);
     }
 
     /// <summary>Completes the checksum, or cuts the frame into segments.</summary>
@@ -226,6 +224,15 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
 
         while (Queue.TryPop(out DescriptorChain chain))
         {
+            ReadOnlySpan<Segment> pieces = chain.Writable;
+            if (!_reportsHash && pieces.Length == 1 && (uint)pieces[0].Length >= needed)
+            {
+                WriteWhole(pieces[0].Bytes, in frame);
+                Complete(chain.Head, needed);
+                Count(in frame);
+                return NetDelivery.Delivered;
+            }
+
             if (chain.WritableBytes >= needed)
             {
                 ChainWriter writer = chain.Writer;
@@ -327,6 +334,24 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
         _isStarved = true;
         _statistics.AddNoBuffer();
         return NetDelivery.Full;
+    }
+
+    /// <summary>Writes a frame into a buffer of one piece: nearly all are.</summary>
+    private static void WriteWhole(Span<byte> buffer, in NetFrame frame)
+    {
+        // Field by field where there is something in it: a copy of a structure that was just written waits until its parts have
+        // reached the cache.
+        if (frame.Header.IsPlain)
+        {
+            Wire.Write(buffer, default(NetHeader));
+        }
+        else
+        {
+            Wire.Write(buffer, frame.Header);
+        }
+
+        BinaryPrimitives.WriteUInt16LittleEndian(buffer[NetHeader.BufferCountOffset..], 1);
+        frame.CopyTo(buffer[NetHeader.LengthBytes..]);
     }
 
     private static void Copy(ref ChainWriter writer, in NetFrame frame)

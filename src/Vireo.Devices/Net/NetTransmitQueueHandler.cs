@@ -1,6 +1,7 @@
 using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
+using Vireo.Core.Spec;
 
 namespace Vireo.Devices.Net;
 
@@ -94,27 +95,24 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
 
     private bool TrySend(in DescriptorChain chain)
     {
+        ReadOnlySpan<Segment> pieces = chain.Readable;
+        // Nearly every driver puts header and packet into one piece: then it is looked at where it lies.
+        if (pieces.Length == 1 && (uint)pieces[0].Length >= _headerBytes)
+        {
+            NetHeader header = Wire.Read<NetHeader>(pieces[0].Bytes);
+            _segments[0] = pieces[0].Slice((int)_headerBytes, pieces[0].Length - (int)_headerBytes);
+            return TrySend(header, _segments.AsSpan(0, 1), (uint)_segments[0].Length);
+        }
+
+        return TrySendPieces(in chain);
+    }
+
+    private bool TrySendPieces(in DescriptorChain chain)
+    {
         ChainReader reader = chain.Reader;
         if (!reader.TryRead(out NetHeader header) || !reader.TrySkip(_headerBytes - NetHeader.LengthBytes))
         {
             return false;
-        }
-
-        uint length = reader.Remaining;
-        if (length is < NetFrame.EthernetBytes or > NetFrame.LengthMax)
-        {
-            return false;
-        }
-
-        if (!header.IsPlain || header.HeaderBytes != 0)
-        {
-            if (!NetHeaderCheck.TryNormalize(header, (int)length, _offloads, out header))
-            {
-                return false;
-            }
-
-            // Whether a checksum is right is for the network to find out, not for the sender to claim.
-            header = header.IsChecksumPartial ? header : default;
         }
 
         if (_segments.Length < chain.Readable.Length)
@@ -123,8 +121,30 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
             Array.Resize(ref _rest, chain.Readable.Length);
         }
 
+        uint length = reader.Remaining;
         reader.TryTake(length, _segments, out int used);
-        NetFrame frame = new(header, [], _segments.AsSpan(0, used), (int)length);
+        return TrySend(header, _segments.AsSpan(0, used), length);
+    }
+
+    /// <summary>Checks a packet and hands it to the port.</summary>
+    private bool TrySend(NetHeader header, ReadOnlySpan<Segment> packet, uint lengthBytes)
+    {
+        if (lengthBytes is < NetFrame.EthernetBytes or > NetFrame.LengthMax)
+        {
+            return false;
+        }
+
+        if (!header.IsPlain || header.HeaderBytes != 0)
+        {
+            if (!NetHeaderCheck.TryNormalize(header, (int)lengthBytes, _offloads, out header))
+            {
+                return false;
+            }
+
+            // Whether a checksum is right is for the network to find out, not for the sender to claim.
+            header = header.IsChecksumPartial ? header : default;
+        }
+
         NetReceiveState state = _device.State;
         if (!state.IsLinkUp)
         {
@@ -132,6 +152,7 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
             return true;
         }
 
+        NetFrame frame = new(header, [], packet, (int)lengthBytes);
         if (state.SteersByFlow)
         {
             frame = frame.WithHead(_head, _rest);
@@ -139,10 +160,10 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
         }
 
         _sender!.Send(in frame);
-        _statistics.AddPacket((int)length);
+        _statistics.AddPacket((int)lengthBytes);
         if (!header.IsPlain)
         {
-            _statistics.AddOffload(header, (int)length);
+            _statistics.AddOffload(header, (int)lengthBytes);
         }
 
         return true;

@@ -57,8 +57,9 @@ public sealed class GeneratorPort : INetPort
     {
         public int Receive(int countMax)
         {
+            NetFrame generated = new(default, frame, [], frame.Length);
             int count = 0;
-            while (count < countMax && queue.Deliver(new(default, frame, [], frame.Length)) != NetDelivery.Full)
+            while (count < countMax && queue.Deliver(in generated) != NetDelivery.Full)
             {
                 count++;
             }
