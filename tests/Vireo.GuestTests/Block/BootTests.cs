@@ -4,7 +4,7 @@ using Xunit;
 namespace Vireo.GuestTests.Block;
 
 /// <summary>Firmware boots a guest from the disk: boot sector, boot loader and kernel are read by the firmware's own virtio driver.</summary>
-[TakesLong(70)]
+[TakesLong(40)]
 public sealed class BootTests : GuestTest
 {
     [Theory]

@@ -4,7 +4,7 @@ using Xunit;
 namespace Vireo.GuestTests.Block;
 
 /// <summary>Linux's virtio_blk driver with a file system on <c>vireo block</c>: what was synced is there, for guest and host.</summary>
-[TakesLong(200)]
+[TakesLong(120)]
 public sealed class DiskTests : BlockTest
 {
     /// <summary>The disks of each guest; what is the same for all of one guest, such as the machine, is that of the first.</summary>

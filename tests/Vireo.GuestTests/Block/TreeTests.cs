@@ -7,7 +7,7 @@ using Xunit;
 namespace Vireo.GuestTests.Block;
 
 /// <summary>A tree of files as people have them. A class of its own because it takes longest.</summary>
-[TakesLong(170)]
+[TakesLong(110)]
 public sealed class TreeTests : BlockTest
 {
     private const int RandomFiles = 1500;

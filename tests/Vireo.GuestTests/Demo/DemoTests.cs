@@ -7,7 +7,7 @@ using Xunit;
 namespace Vireo.GuestTests.Demo;
 
 /// <summary>What a newcomer types first: <c>vireo demo</c>.</summary>
-[TakesLong(70)]
+[TakesLong(50)]
 public sealed class DemoTests : GuestTest
 {
     /// <summary>Ended by SIGTERM, as shells tell it.</summary>

@@ -5,7 +5,7 @@ using Xunit;
 namespace Vireo.GuestTests.Entropy;
 
 /// <summary>Linux's virtio-rng driver on <c>vireo entropy</c>.</summary>
-[TakesLong(120)]
+[TakesLong(60)]
 public sealed class EntropyTests : GuestTest
 {
     private const int SampleBytes = 1 << 20;

@@ -10,7 +10,8 @@ namespace Vireo.GuestTests.Rig;
 
 /// <summary>
 /// Starts the classes that say they take long before all others, so that they do not run alone at the end; and the rest by name, so that
-/// two runs are alike.
+/// two runs are alike. The runner keeps to the order only with its "aggressive" algorithm (xunit.runner.json): with the other one its thread
+/// pool takes the classes as it likes.
 /// </summary>
 public sealed class LongestFirst : ITestCollectionOrderer
 {

@@ -5,7 +5,7 @@ namespace Vireo.GuestTests.Vduse;
 
 /// <summary>Vireo on a stock kernel, for that kernel itself: a disk and a card by VDUSE, and the kernel's vhost under our drivers.</summary>
 /// <remarks>One guest for all of it: what takes long is to boot it.</remarks>
-[TakesLong(150)]
+[TakesLong(200)]
 public sealed class KernelTests : VduseTest
 {
     [Fact]

@@ -4,7 +4,7 @@ using Xunit;
 namespace Vireo.GuestTests.Vduse;
 
 /// <summary><c>vireo block --vduse</c> behind <c>/dev/vhost-vdpa-0</c>: for a virtual machine in the guest, and for our own proxy.</summary>
-[TakesLong(150)]
+[TakesLong(250)]
 public sealed class VhostVdpaTests : VduseTest
 {
     /// <summary>What the machine in the machine does with its disk; its console is read by the guest around it.</summary>
