@@ -5,14 +5,6 @@ namespace Vireo.Cli.Demo;
 /// <summary>The words with which QEMU is started for a demonstration.</summary>
 internal static class DemoMachine
 {
-    /// <summary>
-    /// Does without what a kernel does for its own safety at its start, and without tests of its ciphers, its own noise and certificates:
-    /// an emulated machine boots in two thirds of the time.
-    /// </summary>
-    private const string QuickWords =
-        "mitigations=off nokaslr rodata=off cryptomgr.notests=1 "
-        + "initcall_blacklist=crypto_kdf108_init,init_encrypted,jent_mod_init,load_system_certificate_list";
-
     /// <summary>Builds QEMU's command line.</summary>
     /// <param name="options">What the user wants.</param>
     /// <param name="guest">What the guest is made of.</param>
@@ -60,7 +52,7 @@ internal static class DemoMachine
             "-initrd",
             initramfs,
             "-append",
-            $"console=ttyS0 quiet loglevel=1 panic=-1 {(isKvm ? "" : QuickWords)} vireo.mode={mode}",
+            $"console=ttyS0 quiet loglevel=1 panic=-1 {(isKvm ? "" : guest.QuickWords)} vireo.mode={mode}",
             "-chardev",
             $"socket,id=disk,path={sockets.Disk}",
             "-device",

@@ -24,6 +24,7 @@ internal sealed class GuestProvision(string cacheFolder, ProcessList processes)
             Path.Combine(paths["qemu11"], "vireo-bin/qemu-system-x86_64"),
             paths["kernel"],
             paths["initramfs"],
+            paths["words"],
             Path.Combine(paths["tools"], "usr/bin/busybox"),
             answer is KvmWorks ? null : answer[(answer.IndexOf(' ', StringComparison.Ordinal) + 1)..]
         );
@@ -43,7 +44,7 @@ internal sealed class GuestProvision(string cacheFolder, ProcessList processes)
         }
     }
 
-    /// <summary>Lines of a name, a space and a path.</summary>
+    /// <summary>Lines of a name, a space and a path or other text.</summary>
     private static Dictionary<string, string> ReadPairs(string output)
     {
         Dictionary<string, string> pairs = [];

@@ -20,6 +20,9 @@ public static class GuestArtifacts
     /// <summary>The same kernel, as boot loaders and firmware start it (bzImage).</summary>
     public static string BootableKernel => Initramfses.Value["bzimage"];
 
+    /// <summary>What a kernel is told so that it boots sooner where it is emulated.</summary>
+    public static string QuickWords => Initramfses.Value["words"];
+
     /// <summary>The initramfs of the standard flavour.</summary>
     public static string Initramfs => Initramfses.Value["initramfs"];
 

@@ -5,14 +5,6 @@ namespace Vireo.GuestTests.Rig;
 /// <summary>A QEMU command line in the making: a configuration plus the devices under test.</summary>
 public sealed class QemuCommand
 {
-    /// <summary>
-    /// Does without what a kernel does for its own safety at its start, and without tests of its ciphers, its own noise and certificates:
-    /// an emulated guest boots in two thirds of the time.
-    /// </summary>
-    public const string QuickWords =
-        "mitigations=off nokaslr rodata=off cryptomgr.notests=1 "
-        + "initcall_blacklist=crypto_kdf108_init,init_encrypted,jent_mod_init,load_system_certificate_list";
-
     private readonly List<string> _devices = [];
     private int _chardevs;
 
@@ -177,7 +169,7 @@ public sealed class QemuCommand
 
     /// <summary>What a guest with this configuration says to its kernel; also what a bootable disk must carry.</summary>
     public string KernelCommandLine =>
-        $"console=ttyS0 quiet panic=-1 {QuickWords} vireo.mode=agent"
+        $"console=ttyS0 quiet panic=-1 {GuestArtifacts.QuickWords} vireo.mode=agent"
         + (HasUserland ? " vireo.userland=9p" : "")
         + (Configuration.Machine == GuestMachine.MicroVm ? " reboot=t" : "")
         + (Configuration.LineInterrupts ? " pci=nomsi" : "")

@@ -60,7 +60,7 @@ public sealed class VhostVdpaTests : VduseTest
                 -nodefaults -no-user-config -display none -no-reboot -serial file:/tmp/nested.out -kernel {{InGuest(
                 GuestArtifacts.Kernel
             )}} \
-                -initrd /tmp/initrd -append "console=ttyS0 quiet panic=-1 {{QemuCommand.QuickWords}} vireo.mode=script" \
+                -initrd /tmp/initrd -append "console=ttyS0 quiet panic=-1 {{GuestArtifacts.QuickWords}} vireo.mode=script" \
                 -device vhost-vdpa-device-pci,vhostdev=/dev/vhost-vdpa-0 \
                 -chardev socket,id=card,path=/tmp/card.sock -netdev vhost-user,id=card,chardev=card \
                 -device virtio-net-pci,netdev=card,romfile= >/tmp/qemu.out 2>&1 &
