@@ -91,6 +91,17 @@ internal sealed class BlockCommand : DeviceCommand
         ("threads", EngineChoice.Threads)
     );
 
+    private readonly Option<bool> _registersMemory = new("--registered-memory")
+    {
+        Description =
+            "Register the guest's memory with io_uring, which pins all of it: for --cache none and directsync, and guests without a balloon.",
+    };
+
+    private readonly Option<bool> _pollsDevice = new("--iopoll")
+    {
+        Description = "Ask the device for completions where it has queues for that: for --cache none and directsync.",
+    };
+
     private readonly Option<int> _blockSize = Accept.PowerOfTwo(
         "--block-size",
         "Logical block size in bytes; default: that of the device, and 512 for a file.",
@@ -256,6 +267,8 @@ internal sealed class BlockCommand : DeviceCommand
         command.Add(_isReadOnly);
         command.Add(_cache);
         command.Add(_engine);
+        command.Add(_registersMemory);
+        command.Add(_pollsDevice);
         command.Add(_blockSize);
         command.Add(_noDiscard);
         command.Add(_noLock);
@@ -334,6 +347,9 @@ internal sealed class BlockCommand : DeviceCommand
             AllowsDiscard = !result.GetValue(_noDiscard),
             IsLocked = !result.GetValue(_noLock),
             HasSecureErase = result.GetValue(_secureErase),
+            RegistersMemory = result.GetValue(_registersMemory),
+            PollsDevice = result.GetValue(_pollsDevice),
+            Warn = sentence => BlockLog.Warned(resources.Logger, $"'{path}': {sentence}"),
         };
         try
         {

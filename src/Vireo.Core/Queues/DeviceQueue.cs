@@ -127,7 +127,7 @@ public abstract class DeviceQueue
     public ulong UnreachableChains { get; private set; }
 
     /// <summary>The memory behind the ring and its buffers.</summary>
-    private protected GuestMemory Memory { get; }
+    public GuestMemory Memory { get; }
 
     /// <summary>Where writes into the ring are recorded, if they are.</summary>
     private protected RingLog? Log { get; }

@@ -82,6 +82,7 @@ internal sealed partial class BlockQueueHandler : QueueHandler, IBlockCompletion
         _requests = new BlockRequest[Queue.Size];
         _pool = new(Queue.Size);
         _channel = _device.Backend.OpenChannel(QueueIndex, Queue.Size, this);
+        _channel.UseMemory(Queue.Memory);
     }
 
     /// <inheritdoc/>

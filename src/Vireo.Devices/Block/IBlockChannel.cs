@@ -17,6 +17,13 @@ namespace Vireo.Devices.Block;
 /// </remarks>
 public interface IBlockChannel : IDisposable
 {
+    /// <summary>
+    /// Tells in which memory the segments of all requests lie, so that it can be made known to the kernel beforehand. Called once at
+    /// most, before the first request and before the queue's loop uses the channel.
+    /// </summary>
+    /// <param name="memory">The memory; stays as it is until the channel is disposed.</param>
+    void UseMemory(GuestMemory memory) { }
+
     /// <summary>Reads.</summary>
     /// <param name="tag">Names the request; not in use by another.</param>
     /// <param name="destination">Filled entirely when the result is Done. At least one segment.</param>

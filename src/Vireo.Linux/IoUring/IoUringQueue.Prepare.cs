@@ -109,14 +109,16 @@ public sealed unsafe partial class IoUringQueue
     /// <param name="buffer">A part of the registered piece.</param>
     /// <param name="bufferIndex">Which piece, by its place in the list that was registered.</param>
     /// <param name="userData">The number its completion will have; EFAULT: not within the piece.</param>
+    /// <param name="flags">How.</param>
     /// <returns>False when there is no room.</returns>
     public bool TryPrepareWriteFixed(
         IoUringFile file,
         long offset,
         IoVector buffer,
         ushort bufferIndex,
-        ulong userData
-    ) => TryPrepareFixed(LibC.IORING_OP_WRITE_FIXED, file, offset, buffer, bufferIndex, userData);
+        ulong userData,
+        ReadWriteFlags flags = ReadWriteFlags.None
+    ) => TryPrepareFixed(LibC.IORING_OP_WRITE_FIXED, file, offset, buffer, bufferIndex, userData, flags);
 
     /// <summary>Prepares a request that brings written data to the disk. It is not ordered after requests on their way.</summary>
     /// <param name="file">The file.</param>
@@ -224,7 +226,8 @@ public sealed unsafe partial class IoUringQueue
         long offset,
         IoVector buffer,
         ushort bufferIndex,
-        ulong userData
+        ulong userData,
+        ReadWriteFlags flags = ReadWriteFlags.None
     )
     {
         io_uring_sqe* entry = Begin(operation, file, userData);
@@ -236,6 +239,7 @@ public sealed unsafe partial class IoUringQueue
         entry->off = offset;
         entry->addr = (ulong)buffer.Base;
         entry->len = LengthOf(buffer);
+        entry->rw_flags = (uint)flags;
         entry->buf_index = bufferIndex;
         return true;
     }

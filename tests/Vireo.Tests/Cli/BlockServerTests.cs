@@ -154,6 +154,44 @@ public sealed class BlockServerTests : IDisposable
     }
 
     [Fact]
+    public void RegisteredMemory_DriverComesBack_IsRegisteredAnew()
+    {
+        using VireoProcess vireo = Serve(MakeImage(MiB), "--cache", "none", "--registered-memory", "--iopoll");
+        for (int round = 0; round < 2; round++)
+        {
+            using BlockDriver driver = OpenDriver();
+            driver.Write(round * 65536L, Pattern(65536));
+            driver.Flush();
+            Assert.Equal(Pattern(65536), Read(driver, round * 65536L, 65536));
+        }
+
+        Assert.DoesNotContain("not registered", vireo.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void RegisteredMemory_LimitOfLockedMemoryReached_SaysSoAndServes()
+    {
+        // In a name space of its own a user has no right to lock more than the limit.
+        using var vireo = VireoProcess.StartProgram(
+            "unshare",
+            ["--user", "--map-root-user", "bash", "-c", "ulimit -l 64 && exec \"$@\"", "bash", VireoProcess.Program],
+            ["block", MakeImage(MiB), "--vhost-user", SocketPath, "--cache", "none", "--registered-memory"]
+        );
+        Assert.StartsWith("ready: ", vireo.ReadLine(), StringComparison.Ordinal);
+        using BlockDriver driver = OpenDriver();
+        driver.Write(0, Pattern(4096));
+
+        Assert.Equal(Pattern(4096), Read(driver, 0, 4096));
+        Assert.True(
+            SpinWait.SpinUntil(
+                () => vireo.Error.Contains("limit of locked memory", StringComparison.Ordinal),
+                Patience
+            ),
+            $"nothing was said; standard error: {vireo.Error}"
+        );
+    }
+
+    [Fact]
     public void Limits_OfRequestsPerSecond_AreKept()
     {
         using VireoProcess vireo = Serve("--memory=1M", "--iops", "200", "--iops-burst", "1");

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Vireo.Core.Memory;
 using Vireo.Core.Spec;
+using Vireo.Linux;
 using Vireo.Linux.Events;
 using Vireo.Linux.Files;
 using Vireo.Linux.IoUring;
@@ -8,7 +9,7 @@ using Vireo.Linux.IoUring;
 namespace Vireo.Backends.Block.Engines;
 
 /// <summary>The engine where the host allows io_uring: what a turn of the queue brings goes to the kernel with one system call.</summary>
-internal sealed class UringEngine : LoopMember, IFileEngine, ILoopWatcher
+internal sealed class UringEngine : LoopMember, IFileEngine, IMemoryRegistrar, ILoopWatcher
 {
     /// <summary>Requests per submission: more than a turn of the queue takes.</summary>
     private const int EntriesMax = 256;
@@ -27,6 +28,9 @@ internal sealed class UringEngine : LoopMember, IFileEngine, ILoopWatcher
 
     private LoopWatch? _watch;
 
+    /// <summary>The memory that the kernel knows; null for none.</summary>
+    private RegisteredMemory? _memory;
+
     /// <summary>Requests that were submitted when the kernel had no memory for them; they go with the next submission.</summary>
     private int _untaken;
 
@@ -35,8 +39,15 @@ internal sealed class UringEngine : LoopMember, IFileEngine, ILoopWatcher
     /// <param name="files">The descriptors; stay the caller's.</param>
     /// <param name="tagCount">How many requests there are at once.</param>
     /// <param name="completions">Told of their ends.</param>
+    /// <param name="pollsDevice">Whether the device is asked for completions: reads and writes of the main descriptor only.</param>
     /// <exception cref="Linux.LinuxException">The host does not allow another ring.</exception>
-    public UringEngine(EventLoop loop, FilePair files, int tagCount, IFileCompletions completions)
+    public UringEngine(
+        EventLoop loop,
+        FilePair files,
+        int tagCount,
+        IFileCompletions completions,
+        bool pollsDevice = false
+    )
         : base(loop)
     {
         _completions = completions;
@@ -46,10 +57,32 @@ internal sealed class UringEngine : LoopMember, IFileEngine, ILoopWatcher
                 Entries = Math.Min(tagCount, EntriesMax),
                 InFlightMax = tagCount,
                 FilesMax = 2,
+                PollsDevice = pollsDevice,
             }
         );
         _main = _queue.Attach(files.Main);
         _cached = ReferenceEquals(files.Main, files.Cached) ? _main : _queue.Attach(files.Cached);
+    }
+
+    /// <inheritdoc/>
+    public string? Register(GuestMemory memory)
+    {
+        if (memory is not MappedMemory mapped)
+        {
+            return "it is behind an I/O translation, or on its way here";
+        }
+
+        RegisteredMemory pieces = new(mapped.Regions);
+        Errno error = _queue.TryRegisterBuffers(pieces.Vectors);
+        _memory = error == Errno.None ? pieces : null;
+        return error switch
+        {
+            Errno.None => null,
+            Errno.ENOMEM =>
+                $"the limit of locked memory is reached; raise it (ulimit -l, LimitMEMLOCK=) for the {pieces.LengthBytes >> 20} MiB of each queue",
+            Errno.EINVAL => $"it is in {pieces.Vectors.Length} pieces, which are too many",
+            _ => $"the kernel cannot keep it in place ({error})",
+        };
     }
 
     /// <inheritdoc/>
@@ -121,14 +154,7 @@ internal sealed class UringEngine : LoopMember, IFileEngine, ILoopWatcher
         IoUringFile file = request.File == FileChoice.Main ? _main : _cached;
         return request.Operation switch
         {
-            FileOperation.Read => _queue.TryPrepareReadVector(file, request.OffsetBytes, Vectors(in request), tag),
-            FileOperation.Write => _queue.TryPrepareWriteVector(
-                file,
-                request.OffsetBytes,
-                Vectors(in request),
-                tag,
-                request.IsStable ? ReadWriteFlags.DataSync : ReadWriteFlags.None
-            ),
+            FileOperation.Read or FileOperation.Write => TryPrepareTransfer(file, tag, in request),
             FileOperation.Sync => _queue.TryPrepareSync(file, isDataOnly: true, tag),
             FileOperation.PunchHole => TryPrepareAllocate(file, AllocateMode.PunchHole, tag, in request),
             FileOperation.ZeroRange => TryPrepareAllocate(
@@ -139,6 +165,23 @@ internal sealed class UringEngine : LoopMember, IFileEngine, ILoopWatcher
             ),
             _ => throw new UnreachableException($"{request.Operation} is not for this engine"),
         };
+    }
+
+    private bool TryPrepareTransfer(IoUringFile file, uint tag, in FileRequest request)
+    {
+        ReadOnlySpan<IoVector> vectors = Vectors(in request);
+        ReadWriteFlags flags = request.IsStable ? ReadWriteFlags.DataSync : ReadWriteFlags.None;
+        bool isRead = request.Operation == FileOperation.Read;
+        if (_memory is not null && vectors.Length == 1 && _memory.TryFind(vectors[0], out ushort piece))
+        {
+            return isRead
+                ? _queue.TryPrepareReadFixed(file, request.OffsetBytes, vectors[0], piece, tag)
+                : _queue.TryPrepareWriteFixed(file, request.OffsetBytes, vectors[0], piece, tag, flags);
+        }
+
+        return isRead
+            ? _queue.TryPrepareReadVector(file, request.OffsetBytes, vectors, tag)
+            : _queue.TryPrepareWriteVector(file, request.OffsetBytes, vectors, tag, flags);
     }
 
     private bool TryPrepareAllocate(IoUringFile file, AllocateMode mode, uint tag, in FileRequest request) =>

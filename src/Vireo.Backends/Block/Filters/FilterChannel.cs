@@ -19,6 +19,9 @@ internal abstract class FilterChannel : IBlockChannel, IBlockCompletions
     private protected IBlockCompletions Completions { get; }
 
     /// <inheritdoc/>
+    public void UseMemory(GuestMemory memory) => Inner.UseMemory(memory);
+
+    /// <inheritdoc/>
     public void Read(uint tag, ArraySegment<Segment> destination, long offsetBytes) =>
         Begin(new(ChannelCallKind.Read, tag, destination, offsetBytes, LengthOf(destination), Flag: false));
 

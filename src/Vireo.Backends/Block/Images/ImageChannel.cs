@@ -38,6 +38,9 @@ internal sealed class ImageChannel : IBlockChannel, IBlockCompletions
     }
 
     /// <inheritdoc/>
+    public void UseMemory(GuestMemory memory) => _file?.UseMemory(memory);
+
+    /// <inheritdoc/>
     public void Read(uint tag, ArraySegment<Segment> destination, long offsetBytes) =>
         BeginTransfer(tag, ImageRequestKind.Read, destination, offsetBytes, isStable: false);
 

@@ -44,6 +44,9 @@ internal sealed class RawChannel : IBlockChannel, IFileCompletions
     }
 
     /// <inheritdoc/>
+    public void UseMemory(GuestMemory memory) => _disk.RegisterMemory(memory, _engine);
+
+    /// <inheritdoc/>
     public void Read(uint tag, ArraySegment<Segment> destination, long offsetBytes) =>
         BeginTransfer(tag, FileOperation.Read, destination, offsetBytes, isStable: false);
 

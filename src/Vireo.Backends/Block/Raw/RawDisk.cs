@@ -34,6 +34,9 @@ public sealed class RawDisk : IBlockBackend, IDisposable
     private readonly WorkerPool _workers;
     private readonly OwnedMemory _zeroes = new(ZeroesAtOnce);
     private readonly bool _usesIoUring;
+    private readonly bool _pollsDevice;
+    private readonly bool _registersMemory;
+    private readonly Action<string>? _warn;
 
     /// <summary>Which cheaper ways to make zeroes the host has refused; set by any loop, never taken back.</summary>
     private volatile bool _cannotPunch;
@@ -58,12 +61,24 @@ public sealed class RawDisk : IBlockBackend, IDisposable
         IsWriteThrough = options.Cache is CacheMode.Writethrough or CacheMode.Directsync;
         IsUnsafe = options.Cache == CacheMode.Unsafe;
         (_usesIoUring, EngineDescription) = ChooseEngine(options.Engine);
+        _registersMemory = options.RegistersMemory && _usesIoUring;
+        _warn = options.Warn;
         Lifetime = EmmcLifetime.TryRead(FileStatus.Of(files.Main));
         if (IsDirect)
         {
             var status = FileStatus.Of(files.Main);
             MemoryAlignmentBytes = AlignmentOr(status.DirectMemoryAlignmentBytes, traits);
             OffsetAlignmentBytes = AlignmentOr(status.DirectOffsetAlignmentBytes, traits);
+        }
+
+        if (options.PollsDevice && _usesIoUring)
+        {
+            _pollsDevice = PolledEngine.CanPoll(files.Main, OffsetAlignmentBytes, out string reason);
+            EngineDescription += _pollsDevice ? ", completions polled" : "";
+            if (!_pollsDevice)
+            {
+                _warn?.Invoke($"completions cannot be polled: {reason}; the device interrupts as usual");
+            }
         }
     }
 
@@ -218,6 +233,15 @@ public sealed class RawDisk : IBlockBackend, IDisposable
         return (engine, blocking);
     }
 
+    /// <summary>Makes the memory of a queue known to the kernel, where that was asked for.</summary>
+    internal void RegisterMemory(GuestMemory memory, IFileEngine engine)
+    {
+        if (_registersMemory && engine is IMemoryRegistrar registrar && registrar.Register(memory) is { } reason)
+        {
+            _warn?.Invoke($"the guest's memory is not registered: {reason}");
+        }
+    }
+
     /// <summary>The cheapest way to make zeroes that the host has not refused so far.</summary>
     /// <param name="mayUnmap">Whether the storage may be freed.</param>
     internal FileOperation FirstWayToZero(bool mayUnmap)
@@ -253,7 +277,7 @@ public sealed class RawDisk : IBlockBackend, IDisposable
     }
 
     /// <summary>Makes an engine over io_uring; null when that was not chosen, or the host has no room for another ring.</summary>
-    private UringEngine? TryOpenRing(EventLoop loop, int tagCount, IFileCompletions completions)
+    private IFileEngine? TryOpenRing(EventLoop loop, int tagCount, IFileCompletions completions)
     {
         if (!_usesIoUring)
         {
@@ -262,7 +286,9 @@ public sealed class RawDisk : IBlockBackend, IDisposable
 
         try
         {
-            return new(loop, _files, tagCount, completions);
+            return _pollsDevice
+                ? new PolledEngine(loop, _files, tagCount, completions)
+                : new UringEngine(loop, _files, tagCount, completions);
         }
         catch (LinuxException)
         {
@@ -276,6 +302,16 @@ public sealed class RawDisk : IBlockBackend, IDisposable
         if (options.ThreadsMax is < 1 or > 64)
         {
             throw new DeviceException($"{options.ThreadsMax} worker threads: 1 to 64");
+        }
+
+        if (
+            (options.RegistersMemory || options.PollsDevice)
+            && options.Cache is not (CacheMode.None or CacheMode.Directsync)
+        )
+        {
+            throw new DeviceException(
+                "registered memory and polled completions are for the cache modes 'none' and 'directsync'; the page cache neither pins memory nor interrupts"
+            );
         }
 
         int block = options.LogicalBlockBytes;

@@ -12,6 +12,19 @@ public sealed record RawDiskOptions
     /// <summary>How it is read and written.</summary>
     public EngineChoice Engine { get; init; } = EngineChoice.Auto;
 
+    /// <summary>
+    /// Whether the guest's memory is registered with io_uring, which pins all of it. For the modes without the page cache. Not for guests
+    /// whose memory may be taken away while they run (a balloon, free page reporting, unplugging): what is pinned stays the page it was.
+    /// </summary>
+    public bool RegistersMemory { get; init; }
+
+    /// <summary>Whether the device is asked for completions, where it lets itself be asked (IOPOLL), instead of interrupting. For the modes
+    /// without the page cache.</summary>
+    public bool PollsDevice { get; init; }
+
+    /// <summary>Called, on any thread, with a sentence about what the host does not allow although it was asked for; null for nobody.</summary>
+    public Action<string>? Warn { get; init; }
+
     /// <summary>Whether other programs that heed QEMU's image locks are kept from writing to it at the same time.</summary>
     public bool IsLocked { get; init; } = true;
 
