@@ -145,6 +145,43 @@ public sealed class NbdPeerTests : ImageTest
         Client("read -P 1 0 524288", "read -P 2 524288 1048576");
     }
 
+    [Fact]
+    public void WhatIsEncryptedIsServedThroughNbdkit()
+    {
+        string key = InScratch("passphrase");
+        File.WriteAllText(key, "correct horse");
+        string image = InScratch("disk.luks");
+        string[] secret = ["--object", $"secret,id=key,file={key}"];
+        QemuImg(["create", "-q", .. secret, "-f", "luks", "-o", "key-secret=key,iter-time=10", image, "4M"]);
+        StartServer(
+            "nbdkit",
+            "nbdkit",
+            [
+                "--foreground",
+                "-U",
+                ServerSocket,
+                $"--filter={NbdkitPart("filters/nbdkit-luks-filter.so")}",
+                NbdkitPart("plugins/nbdkit-file-plugin.so"),
+                image,
+                $"passphrase=+{key}",
+            ]
+        );
+        StartVireo("block", $"nbd+unix:///?socket={ServerSocket}", "--vhost-user", InScratch("disk.sock"));
+
+        Client("write -P 5 0 1M", "read -P 5 0 1M", "flush");
+
+        RunProgram(
+            GuestArtifacts.Program("qemu11", "qemu-io"),
+            [
+                .. secret,
+                "--image-opts",
+                $"driver=luks,key-secret=key,file.driver=file,file.filename={image}",
+                "-c",
+                "read -P 5 0 1M",
+            ]
+        );
+    }
+
     private void Client(params string[] commands) =>
         Assert.DoesNotContain("failed", ClientOutput(commands), StringComparison.Ordinal);
 
