@@ -10,12 +10,13 @@ usage() {
 ./bench block [--quick] [--rows PATTERN] [--rounds N] [--seconds S] [--dir FOLDER] [--size MIB] [--poll-us N]
 
 Serves the same disks with vireo and with qemu-storage-daemon (the newest Debian has, unpacked into the cache), and loads them
-from another processor: one for the client, one for the server. Prints a table for people and for docs/benchmarks.
+from another processor: one for the client, one for the server. Prints a table for people and for docs/benchmarks. All of it takes
+less than ten minutes, and wants a machine that does nothing else.
 
   --quick          one short round of the rows that matter most: less than a minute
   --rows PATTERN   only the rows whose name matches this regular expression, for example 'cached|direct'
-  --rounds N       measurements per cell, whose median is shown (default 5; quick: 1)
-  --seconds S      seconds per measurement (default 0.7; quick: 0.5)
+  --rounds N       measurements per cell, whose median is shown (default 3; quick: 1)
+  --seconds S      seconds per measurement (default 0.6; quick: 0.5)
   --dir FOLDER     where the disk file lies; it is kept for the next time (default: artifacts/bench)
   --size MIB       size of the disk file (default 1024)
   --poll-us N      how long vireo looks for work before it sleeps in the rows named "polling" (default 50)
@@ -46,7 +47,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-if [ $quick = 1 ]; then rounds="${rounds:-1}" seconds="${seconds:-0.5}"; else rounds="${rounds:-5}" seconds="${seconds:-0.7}"; fi
+if [ $quick = 1 ]; then rounds="${rounds:-1}" seconds="${seconds:-0.5}"; else rounds="${rounds:-3}" seconds="${seconds:-0.6}"; fi
 [[ "$rounds" =~ ^[1-9][0-9]?$ ]] || die "--rounds is '$rounds', but has to be a number from 1 to 99."
 [[ "$size" =~ ^[1-9][0-9]{1,5}$ ]] || die "--size is '$size', but has to be MiB from 10 to 999999."
 
@@ -54,14 +55,15 @@ if [ $quick = 1 ]; then rounds="${rounds:-1}" seconds="${seconds:-0.5}"; else ro
 #   The client polls, unless the name says that it sleeps.
 works() {
     cat <<'END'
-null, polling            null-poll  read  random     4096   1   1 null   19   q
+null, polling            null-poll  read  random     4096   1   1 null-1 19   q
 null, polling            null-poll  read  random     4096   8   1 null   -
 null, polling            null-poll  read  random     4096   32  1 null   2.1  q
 null, polling            null-poll  read  random     4096   128 1 null   3.2  q
 null, polling, 2 queues  null-poll  read  random     4096   32  2 null   -
+null, polling, 4 queues  null-poll  read  random     4096   32  4 null   -
 null, sleeping           null       read  random     4096   1   1 null   1.0
 null, both sleep         null       read  random     4096   1   1 null   1.0  q
-null, client sleeps      null-poll  read  random     4096   1   1 null   19   q
+null, client sleeps      null-poll  read  random     4096   1   1 null-1 19   q
 null, sleeping           null       read  random     4096   32  1 null   -
 memory, polling          memory     read  random     4096   32  1 null   0.9  q
 memory, polling          memory     read  random     4096   128 1 null   0.9  q
@@ -70,15 +72,19 @@ cached                   cached     read  random     4096   8   1 cached 1.8  q
 cached                   cached     read  random     4096   32  1 cached 1.8  q
 cached                   cached     read  random     4096   128 1 cached 1.8  q
 cached, 2 queues         cached     read  random     4096   32  2 cached 1.8
+cached, 4 queues         cached     read  random     4096   32  4 cached 1.8
 cached                   cached     read  sequential 131072 8   1 cached 1.0  q
 O_DIRECT                 direct     read  random     4096   1   1 direct -
 O_DIRECT                 direct     read  random     4096   8   1 direct 1.0
 O_DIRECT                 direct     read  random     4096   32  1 direct 1.0  q
 O_DIRECT                 direct     read  random     4096   128 1 direct 1.0
 O_DIRECT, 2 queues       direct     read  random     4096   32  2 direct 1.0
+O_DIRECT, 4 queues       direct     read  random     4096   32  4 direct 1.0
+O_DIRECT, registered     registered read  random     4096   32  1 direct 1.0
+O_DIRECT, registered     registered read  random     4096   128 1 direct 1.0
 O_DIRECT                 direct     read  sequential 131072 8   1 direct 1.0
-O_DIRECT                 direct     write random     4096   32  1 direct 1.0
-O_DIRECT                 direct     write sequential 131072 8   1 direct 1.0
+O_DIRECT, client sleeps  direct     write random     4096   32  1 direct 1.0
+O_DIRECT, client sleeps  direct     write sequential 131072 8   1 direct 1.0
 cached                   cached     write random     4096   8   1 cached 1.0
 cached                   cached     write random     4096   32  1 cached 1.0  q
 cached                   cached     write sequential 131072 8   1 cached 1.0
@@ -89,7 +95,7 @@ qcow2, cached            qcow2      read  sequential 131072 8   1 qcow2  1.0
 qcow2, cached            qcow2      write random     4096   32  1 qcow2  1.0
 qcow2, O_DIRECT          qcow2-direct read random    4096   8   1 qcow2-direct 1.0
 qcow2, O_DIRECT          qcow2-direct read random    4096   32  1 qcow2-direct 1.0  q
-qcow2, O_DIRECT          qcow2-direct write random   4096   32  1 qcow2-direct 1.0
+qcow2, O_DIRECT, client sleeps qcow2-direct write random   4096   32  1 qcow2-direct 1.0
 END
 }
 
@@ -143,11 +149,11 @@ fi
 sync "$image"
 cat "$image" >/dev/null
 
-client_core=0 server_core=1
+client_core=0 server_core=1 class=()
 serve() { # name, command...
     local name="$1"
     shift
-    taskset -c $server_core "$@" >"$work/$name.log" 2>&1 </dev/null &
+    taskset -c $server_core "${class[@]}" "$@" >"$work/$name.log" 2>&1 </dev/null &
     pids[$name]=$!
 }
 # Each server is a process of its own, so that its time and memory are those of one disk.
@@ -155,12 +161,12 @@ serve_vireo() { # name, arguments...
     local name="vireo-$1"
     is_needed "$name" || return 0
     shift
-    serve "$name" "$vireo" block "$@" --vhost-user "$work/$name.sock" --queues 2 --queue-size 512 --log-level warning
+    serve "$name" "$vireo" block "$@" --vhost-user "$work/$name.sock" --queues 4 --queue-size 512 --log-level warning
 }
 serve_peer() { # name, blockdev
     is_needed "qsd-$1" || return 0
     serve "qsd-$1" "$peer/qemu-storage-daemon" --blockdev "$2,node-name=disk" \
-        --export "vhost-user-blk,id=export,node-name=disk,addr.type=unix,addr.path=$work/qsd-$1.sock,writable=on,num-queues=2"
+        --export "vhost-user-blk,id=export,node-name=disk,addr.type=unix,addr.path=$work/qsd-$1.sock,writable=on,num-queues=4"
 }
 # What the rows that were asked for need.
 needed=' '
@@ -183,8 +189,13 @@ serve_vireo null-poll --null 16G --poll-us "$poll_us"
 serve_vireo memory --memory 256M --poll-us "$poll_us"
 serve_vireo cached "$file" --no-lock
 serve_vireo direct "$file" --no-lock --cache none
+serve_vireo registered "$file" --no-lock --cache none --registered-memory
 serve_vireo qcow2 "$image" --no-lock
 serve_peer null driver=null-co,size=17179869184,read-zeroes=off
+# Where one request at a time is asked for, the peer is to wait for it as it does for everybody: asleep, in the ordinary scheduling class.
+class=(chrt --other 0)
+serve_peer null-1 driver=null-co,size=17179869184,read-zeroes=off
+class=()
 serve_peer cached "driver=file,filename=$file,aio=io_uring,locking=off"
 serve_peer direct "driver=file,filename=$file,aio=io_uring,locking=off,cache.direct=on"
 serve_vireo qcow2-direct "$image" --no-lock --cache none
@@ -273,19 +284,19 @@ while read -r line; do
     if [[ "$name" == *'both sleep'* || "$name" == *'client sleeps'* ]]; then client_arguments+=(--sleep); fi
     # What O_DIRECT writes over in the page cache has to be thrown out of it, which is nobody's work here; the others find all of it there.
     case "$disk" in
-        direct) dd if="$file" iflag=nocache count=0 status=none ;;
+        direct | registered) dd if="$file" iflag=nocache count=0 status=none ;;
         qcow2-direct) dd if="$image" iflag=nocache count=0 status=none && dd if="$file" iflag=nocache count=0 status=none ;;
         cached) cat "$file" >/dev/null ;;
         qcow2) cat "$file" "$image" >/dev/null ;;
     esac
     for ((round = 0; round < rounds; round++)); do
         # What was written before goes to the disk now, and not while others are measured.
-        case "$disk" in cached | direct) sync "$file" ;; qcow2*) sync "$image" ;; esac
+        case "$disk" in cached | direct | registered) sync "$file" ;; qcow2*) sync "$image" ;; esac
         run_load $row.vireo --socket "$work/vireo-$disk.sock" --pid "${pids[vireo-$disk]}" "${client_arguments[@]}"
         run_load $row.qsd --socket "$work/qsd-$other.sock" --pid "${pids[qsd-$other]}" "${client_arguments[@]}"
         case "$disk" in
             cached | qcow2) run_load $row.uring --uring "$file" "${work_arguments[@]}" ;;
-            direct | qcow2-direct) run_load $row.uring --uring "$file" --direct "${work_arguments[@]}" ;;
+            direct | registered | qcow2-direct) run_load $row.uring --uring "$file" --direct "${work_arguments[@]}" ;;
         esac
     done
     print_row $row "$name" "$operation" "$pattern" "$block" "$depth" "$goal"
@@ -316,10 +327,36 @@ done < <(blkio_works)
 echo
 echo '| server with one disk, after all this | resident memory |'
 echo '|---|---|'
-for name in vireo-null vireo-null-poll vireo-memory vireo-cached vireo-direct vireo-qcow2 vireo-qcow2-direct \
-    qsd-null qsd-cached qsd-direct qsd-qcow2 qsd-qcow2-direct; do
+for name in vireo-null vireo-null-poll vireo-memory vireo-cached vireo-direct vireo-registered vireo-qcow2 vireo-qcow2-direct \
+    qsd-null qsd-null-1 qsd-cached qsd-direct qsd-qcow2 qsd-qcow2-direct; do
     is_needed "$name" || continue
     # What a disk in memory holds is the disk's, not the server's.
     awk -v name="$name" '/^RssAnon|^RssFile/ { sum += $2 } /^RssShmem/ { shared = $2 } END { printf "| %s | %.1f MiB |\n", name, sum / 1024 }' \
         "/proc/${pids[$name]}/status"
 done
+# What a queue takes: servers that are new, with one queue in use and with sixteen.
+queue_memory() { # name, command...
+    local name="$1" queues pid before=0 now
+    shift
+    for queues in 1 16; do
+        rm -f "$work/queues.sock"
+        serve "queues-$name-$queues" "${@//QUEUES/$queues}"
+        pid="${pids[queues-$name-$queues]}"
+        for ((wait = 0; wait < 200; wait++)); do
+            if [ -S "$work/queues.sock" ]; then break; fi
+            sleep 0.05
+        done
+        taskset -c $client_core "$load" --socket "$work/queues.sock" --queues "$queues" --depth 340 --seconds 1 >/dev/null
+        now="$(awk '/^RssAnon|^RssFile/ { sum += $2 } END { print sum }' "/proc/$pid/status")"
+        if [ "$queues" = 16 ]; then printf '| %s, each further queue of 1,024, all of it in use | %d KiB |\n' "$name" $(((now - before) / 15)); fi
+        before="$now"
+        kill "$pid"
+        wait "$pid" 2>/dev/null || true
+        unset "pids[queues-$name-$queues]"
+    done
+}
+if [[ 'memory of a queue' =~ $rows ]] && [ $quick = 0 ]; then
+    queue_memory Vireo "$vireo" block --null 16G --vhost-user "$work/queues.sock" --queues QUEUES --queue-size 1024 --log-level warning
+    queue_memory qemu-storage-daemon "$peer/qemu-storage-daemon" --blockdev driver=null-co,size=17179869184,node-name=disk \
+        --export "vhost-user-blk,id=export,node-name=disk,addr.type=unix,addr.path=$work/queues.sock,writable=on,num-queues=QUEUES"
+fi
