@@ -15,6 +15,9 @@ internal sealed class NetCommand : DeviceCommand
     private const string Places =
         "one of --tap NAME, --tap-fd FD, " + NetSocketPlaces.Usage + ", --null, --loopback and --generate BYTES";
 
+    /// <summary>The home where the device itself has all its queues.</summary>
+    private const string PciHome = "--vfio-user";
+
     private const int QueueSizeUsual = 256;
     private const int QueueSizeMax = 32768;
     private const int FrameBytesMin = 60;
@@ -102,7 +105,7 @@ internal sealed class NetCommand : DeviceCommand
     private readonly Option<bool> _hasControl = new("--control-queue")
     {
         Description =
-            "Have a control queue: filters, hashes and more. Not for QEMU's vhost-user, which keeps that queue.",
+            "Have a control queue: filters, hashes and more. Not for QEMU's vhost-user, which keeps that queue; with --vfio-user and several pairs it is there anyway.",
     };
 
     private readonly Option<bool> _hasScaling = new("--rss")
@@ -159,7 +162,8 @@ internal sealed class NetCommand : DeviceCommand
             MtuBytes = result.GetValue(_mtu) ?? 0,
             PairCount = result.GetValue(_pairs),
             QueueSizeMax = (ushort)result.GetValue(_queueSize),
-            HasControlQueue = result.GetValue(_hasControl),
+            HasControlQueue =
+                result.GetValue(_hasControl) || NeedsControl(result.GetValue(_pairs), result.GetResult(PciHome)),
             HasReceiveSideScaling = result.GetValue(_hasScaling),
             IsStandby = result.GetValue(_isStandby),
             SpeedMegabits = result.GetValue(_speed),
@@ -203,6 +207,12 @@ internal sealed class NetCommand : DeviceCommand
         command.Validators.Add(Check);
     }
 
+    /// <summary>
+    /// Whether a card that nobody stands in front of has several pairs: its driver says over the control queue how many it uses, and
+    /// Linux's takes no card that offers pairs without that queue.
+    /// </summary>
+    private static bool NeedsControl(int pairs, SymbolResult? home) => pairs > 1 && home is not null;
+
     private void Check(CommandResult result)
     {
         ReadOnlySpan<SymbolResult?> ways =
@@ -234,7 +244,10 @@ internal sealed class NetCommand : DeviceCommand
             result.AddError("--standby needs --mac, the address of the card it stands in for");
         }
 
-        if (result.GetResult(_hasScaling) is not null && result.GetResult(_hasControl) is null)
+        bool hasControl =
+            result.GetResult(_hasControl) is not null
+            || NeedsControl(result.GetValue(_pairs), result.GetResult(PciHome));
+        if (result.GetResult(_hasScaling) is not null && !hasControl)
         {
             result.AddError("--rss is configured over the queue of --control-queue");
         }

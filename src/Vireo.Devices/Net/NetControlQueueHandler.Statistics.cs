@@ -20,7 +20,7 @@ internal sealed partial class NetControlQueueHandler
 
         if (command == Query)
         {
-            return TryAnswer((Le64)(ulong)NetStatisticsTypes.Supported, ref result, resultRoom);
+            return TryAnswer((Le64)(ulong)NetStatisticsReport.KindsOf(_device), ref result, resultRoom);
         }
 
         // All or nothing: everything is checked before anything is answered.

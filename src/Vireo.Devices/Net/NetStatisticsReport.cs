@@ -37,19 +37,26 @@ internal sealed class NetStatisticsReport
             queueIndex == control ? NetStatisticsTypes.Control
             : queueIndex % 2 == 0 ? NetStatisticsTypes.Receive
             : NetStatisticsTypes.Transmit;
-        bool isPossible = (types & ~possible) == NetStatisticsTypes.None;
-        return isPossible
-            && Has(types, NetStatisticsTypes.ReceiveChecksum, device, NetFeatures.GuestChecksum)
-            && Has(types, NetStatisticsTypes.TransmitChecksum, device, NetFeatures.Checksum)
-            && Has(types, NetStatisticsTypes.ReceiveSegmentation, device, NetFeatures.GuestTso4, NetFeatures.GuestTso6)
-            && Has(
-                types,
-                NetStatisticsTypes.TransmitSegmentation,
-                device,
-                NetFeatures.HostTso4,
-                NetFeatures.HostTso6,
-                NetFeatures.HostUso
-            );
+        return (types & ~possible) == NetStatisticsTypes.None && (types & ~KindsOf(device)) == NetStatisticsTypes.None;
+    }
+
+    /// <summary>The counters that a driver with these features may ask for: of offloads only those that were negotiated.</summary>
+    /// <remarks>Linux asks for all that it is told of here, whatever it has negotiated.</remarks>
+    public static NetStatisticsTypes KindsOf(NetDevice device)
+    {
+        NetStatisticsTypes types =
+            NetStatisticsTypes.ReceiveBasic | NetStatisticsTypes.TransmitBasic | NetStatisticsTypes.Control;
+        types |= If(NetStatisticsTypes.ReceiveChecksum, device, NetFeatures.GuestChecksum);
+        types |= If(NetStatisticsTypes.TransmitChecksum, device, NetFeatures.Checksum);
+        types |= If(NetStatisticsTypes.ReceiveSegmentation, device, NetFeatures.GuestTso4, NetFeatures.GuestTso6);
+        types |= If(
+            NetStatisticsTypes.TransmitSegmentation,
+            device,
+            NetFeatures.HostTso4,
+            NetFeatures.HostTso6,
+            NetFeatures.HostUso
+        );
+        return types;
     }
 
     /// <summary>Adds counters of a queue, each kind as far as it fits as a whole.</summary>
@@ -117,27 +124,17 @@ internal sealed class NetStatisticsReport
     /// <summary>The report.</summary>
     public byte[] ToArray() => [.. _bytes];
 
-    private static bool Has(
-        NetStatisticsTypes types,
-        NetStatisticsTypes type,
-        NetDevice device,
-        params ReadOnlySpan<int> features
-    )
+    private static NetStatisticsTypes If(NetStatisticsTypes types, NetDevice device, params ReadOnlySpan<int> features)
     {
-        if (!types.HasFlag(type))
-        {
-            return true;
-        }
-
         foreach (int feature in features)
         {
             if (device.HasFeature(feature))
             {
-                return true;
+                return types;
             }
         }
 
-        return false;
+        return NetStatisticsTypes.None;
     }
 
     private void Write(int type, int queueIndex, params ReadOnlySpan<long> counters)

@@ -1,6 +1,7 @@
 namespace Vireo.Devices.Net;
 
 /// <summary>Kinds of counters the driver may ask for (VIRTIO_NET_STATS_TYPE, VIRTIO 1.4 §5.1.6.5.11).</summary>
+/// <remarks>Those that this device has: it knows no allowance of speed that could be exceeded.</remarks>
 [Flags]
 internal enum NetStatisticsTypes : ulong
 {
@@ -18,7 +19,4 @@ internal enum NetStatisticsTypes : ulong
 
     /// <summary>All that a transmit queue has.</summary>
     Transmit = TransmitBasic | TransmitChecksum | TransmitSegmentation,
-
-    /// <summary>What this device counts. It has no allowance of speed that could be exceeded.</summary>
-    Supported = Receive | Transmit | Control,
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vireo.Core.Spec;
 using Vireo.Devices.Net;
 
 namespace Vireo.Tests.Devices.Net;
