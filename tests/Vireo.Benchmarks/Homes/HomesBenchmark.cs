@@ -10,7 +10,8 @@ namespace Vireo.Benchmarks.Homes;
 /// <remarks>
 /// Reads of 4 KiB from a null disk over a split ring with EVENT_IDX, so that what is measured is ring, wake-ups and home. Nobody
 /// polls: the driver sleeps until it is called, the device until it is kicked. Processor time is that of the whole process,
-/// driver included, because Loopback has both on one thread.
+/// driver included, because Loopback has both on one thread. With <c>vdpa</c> the homes on the vDPA bus are measured, too, and the time
+/// of the kernel's workers is added to that of the process; <c>./bench homes-guest</c> does that in a guest.
 /// </remarks>
 internal sealed class HomesBenchmark : IBenchmark
 {
@@ -25,6 +26,9 @@ internal sealed class HomesBenchmark : IBenchmark
     private const uint HeaderBytes = 16;
 
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1.5);
+
+    /// <summary>Where a clock counts instructions, what is measured for long is what is measured for a moment.</summary>
+    private static readonly TimeSpan ShortRound = TimeSpan.FromSeconds(0.1);
     private static readonly TimeSpan Round = TimeSpan.FromSeconds(0.7);
     private static readonly int[] Depths = [1, 32];
 
@@ -36,33 +40,48 @@ internal sealed class HomesBenchmark : IBenchmark
         ("vfio-user, kicks as messages", static () => new VfioUserUnderLoad(kicksByMessage: true)),
     ];
 
+    private static readonly (string Name, Func<HomeUnderLoad> Open)[] HomesOnBus =
+    [
+        ("VDUSE, driven through vhost-vdpa", static () => new VduseUnderLoad(isProxyServed: false)),
+        ("the same, `vireo proxy vhost-vdpa` behind vhost-user", static () => new VduseUnderLoad(isProxyServed: true)),
+    ];
+
     public string Name => "homes";
 
     public string Summary => "the same block device in each home: requests per second and CPU per request";
 
     public int Run(string[] args)
     {
+        if (args is not ([] or ["vdpa"]))
+        {
+            Console.Error.WriteLine("usage: homes [vdpa]");
+            return 2;
+        }
+
+        bool isBusIncluded = args.Length > 0;
+        TimeSpan round = isBusIncluded ? ShortRound : Round;
         Console.WriteLine(
-            $"4 KiB reads from a null disk; median of {Rounds} rounds of {Round.TotalSeconds} s; {Environment.ProcessorCount} processors"
+            $"4 KiB reads from a null disk; median of {Rounds} rounds of {round.TotalSeconds} s; {Environment.ProcessorCount} processors"
         );
         Console.WriteLine();
         Console.WriteLine("| home | depth 1 | CPU per request | depth 32 | CPU per request |");
         Console.WriteLine("|---|---|---|---|---|");
-        foreach ((string name, Func<HomeUnderLoad> open) in Homes)
+        foreach ((string name, Func<HomeUnderLoad> open) in isBusIncluded ? [.. Homes, .. HomesOnBus] : Homes)
         {
             List<string> cells = [name];
             foreach (int depth in Depths)
             {
                 using HomeUnderLoad home = open();
                 Load load = new(home, depth);
-                load.Run(WarmUp);
+                load.Run(WarmUp, isBusIncluded);
                 (double Rate, double MicrosecondsEach)[] rounds =
                 [
-                    .. Enumerable.Range(0, Rounds).Select(_ => load.Run(Round)),
+                    .. Enumerable.Range(0, Rounds).Select(_ => load.Run(round, isBusIncluded)),
                 ];
-                double rate = rounds.Select(static round => round.Rate).Order().ElementAt(Rounds / 2);
-                double cost = rounds.Select(static round => round.MicrosecondsEach).Order().ElementAt(Rounds / 2);
-                cells.Add(string.Create(CultureInfo.InvariantCulture, $"{rate / 1000:F0} k/s"));
+                double rate = rounds.Select(static result => result.Rate).Order().ElementAt(Rounds / 2);
+                double cost = rounds.Select(static result => result.MicrosecondsEach).Order().ElementAt(Rounds / 2);
+                string format = rate < 10_000 ? "F1" : "F0";
+                cells.Add($"{(rate / 1000).ToString(format, CultureInfo.InvariantCulture)} k/s");
                 cells.Add(string.Create(CultureInfo.InvariantCulture, $"{cost:F2} µs"));
             }
 
@@ -91,9 +110,11 @@ internal sealed class HomesBenchmark : IBenchmark
         }
 
         /// <summary>Loads the home for a time, and waits for the last request.</summary>
-        public (double Rate, double MicrosecondsEach) Run(TimeSpan duration)
+        public (double Rate, double MicrosecondsEach) Run(TimeSpan duration, bool withKernelWork)
         {
-            TimeSpan processorBefore = Environment.CpuUsage.TotalTime;
+            // What looking at the workers costs is not to be measured.
+            TimeSpan kernelBefore = withKernelWork ? KernelWork.Read() : TimeSpan.Zero;
+            TimeSpan processBefore = Environment.CpuUsage.TotalTime;
             long start = Stopwatch.GetTimestamp();
             long lastProgress = start;
             int done = 0;
@@ -122,7 +143,9 @@ internal sealed class HomesBenchmark : IBenchmark
             }
 
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            double processor = (Environment.CpuUsage.TotalTime - processorBefore).TotalMicroseconds;
+            TimeSpan process = Environment.CpuUsage.TotalTime - processBefore;
+            TimeSpan kernel = withKernelWork ? KernelWork.Read() - kernelBefore : TimeSpan.Zero;
+            double processor = (process + kernel).TotalMicroseconds;
             return (done / seconds, processor / done);
         }
 
