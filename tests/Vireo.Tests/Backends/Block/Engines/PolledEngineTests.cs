@@ -29,7 +29,7 @@ public sealed class PolledEngineTests : IDisposable, IFileCompletions
         _isDone.Dispose();
     }
 
-    public void Complete(uint tag, int result)
+    void IFileCompletions.Complete(uint tag, int result)
     {
         _result = result;
         _isDone.Set();
