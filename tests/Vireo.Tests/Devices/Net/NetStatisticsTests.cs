@@ -20,6 +20,20 @@ public sealed class NetStatisticsTests
     }
 
     [Fact]
+    public void Query_OffloadsNotAccepted_AreNotAmongTheKinds()
+    {
+        using NetBench bench = new(
+            new() { Mac = NetBench.Mac, HasControlQueue = true },
+            static offered => offered & FeatureSet.Of(NetFeatures.ControlQueue, NetFeatures.DeviceStatistics)
+        );
+
+        byte[] answer = bench.Command(8, 0, [], 8);
+
+        Assert.Equal(NetBench.Ok, answer[0]);
+        Assert.Equal(0x1_0001_0001ul, BinaryPrimitives.ReadUInt64LittleEndian(answer.AsSpan(1)));
+    }
+
+    [Fact]
     [Clause("net.dev.118", "net.dev.119")]
     public void Get_CountsWhatHappened()
     {
