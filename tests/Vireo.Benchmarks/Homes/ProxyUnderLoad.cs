@@ -26,8 +26,8 @@ internal abstract class ProxyUnderLoad : SocketUnderLoad, IDeviceHost
     protected void Drive(VirtioDevice proxy)
     {
         _proxy = proxy;
-        FeatureSet rings = FeatureSet.Of(CoreFeature.Version1, CoreFeature.EventIndex);
-        DeviceLifecycle lifecycle = new(proxy, rings & proxy.RingFeatures);
+        var rings = FeatureSet.Of(CoreFeature.Version1, CoreFeature.EventIndex);
+        var lifecycle = new DeviceLifecycle(proxy, rings & proxy.RingFeatures);
         lifecycle.Attach(this, Memory.Memory);
         if (!lifecycle.TryNegotiate(rings & lifecycle.Offered, out string? refusal))
         {

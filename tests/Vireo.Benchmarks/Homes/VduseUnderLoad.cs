@@ -15,10 +15,10 @@ internal sealed class VduseUnderLoad : ProxyUnderLoad
     private readonly VdpaBus _bus = VdpaBus.Open();
 
     /// <summary>The proxy's home, where there is one.</summary>
-    private VhostUserHome? _outer;
+    private readonly VhostUserHome? _outer;
 
-    private VhostVdpaProxy? _inner;
-    private Thread? _outerControl;
+    private readonly VhostVdpaProxy? _inner;
+    private readonly Thread? _outerControl;
 
     /// <summary>Brings the device on the bus and back.</summary>
     /// <param name="isProxyServed">Whether the proxy is behind a vhost-user home, as by <c>vireo proxy vhost-vdpa</c>.</param>

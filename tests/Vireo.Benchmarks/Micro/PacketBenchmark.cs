@@ -40,7 +40,7 @@ internal sealed class PacketBenchmark : IBenchmark
                         string name = $"{direction} {frameBytes} {ring} {order}";
                         if (name.Contains(string.Join(' ', args), StringComparison.Ordinal))
                         {
-                            Measure(name, direction, frameBytes, ring == "packed", order != "any");
+                            Measure(name, direction, frameBytes, ring is "packed", order is "in-order");
                         }
                     }
                 }
@@ -78,18 +78,18 @@ internal sealed class PacketBenchmark : IBenchmark
         for (int turn = -WarmUpTurns; turn < Turns; turn++)
         {
             int expected = 0;
-            if (direction != "send")
+            if (direction is not "send")
             {
                 expected += Add(home.Queue(0), buffers, BufferBytes, isWritable: true);
             }
 
-            if (direction != "receive")
+            if (direction is not "receive")
             {
                 expected += Add(home.Queue(1), packets, (uint)(HeaderBytes + frameBytes), isWritable: false);
             }
 
             long start = Stopwatch.GetTimestamp();
-            home.Kick(direction == "receive" ? 0 : 1);
+            home.Kick(direction is "receive" ? 0 : 1);
             long end = Stopwatch.GetTimestamp();
             int taken = Take(home.Queue(0)) + Take(home.Queue(1));
             if (taken != expected)

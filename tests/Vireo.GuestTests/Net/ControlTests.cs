@@ -96,7 +96,7 @@ public sealed class ControlTests : GuestTest
         WaitFor(() => PacketsOf(guest, queue) >= count, $"{count} packets on queue {queue}");
 
     private static void WaitForCarrier(Guest guest, string wanted) =>
-        WaitFor(() => CarrierOf(guest) == wanted, $"the carrier is {wanted}");
+        WaitFor(() => string.Equals(CarrierOf(guest), wanted, StringComparison.Ordinal), $"the carrier is {wanted}");
 
     private static void WaitFor(Func<bool> condition, string what) =>
         Assert.True(SpinWait.SpinUntil(condition, RigTimeouts.Program), $"it did not happen: {what}");
