@@ -6,6 +6,7 @@ using Vireo.Backends.Block.Memory;
 using Vireo.Backends.Block.Nbd;
 using Vireo.Backends.Block.Null;
 using Vireo.Backends.Block.Raw;
+using Vireo.Backends.Block.Rbd;
 using Vireo.Cli.Commands.Images;
 using Vireo.Cli.Configuration;
 using Vireo.Devices.Block;
@@ -27,7 +28,8 @@ internal sealed class BlockCommand : DeviceCommand
 
     private readonly Argument<string?> _image = new("IMAGE")
     {
-        Description = "The disk: an image, a block device, or an NBD export (nbd://HOST/EXPORT).",
+        Description =
+            "The disk: an image, a block device, an NBD export (nbd://HOST/EXPORT), or a Ceph RBD image (rbd:POOL/IMAGE).",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
@@ -205,7 +207,10 @@ internal sealed class BlockCommand : DeviceCommand
         try
         {
             RawDisk? raw = disk as RawDisk ?? (disk as ProbedRawDisk)?.Raw;
-            Action? reload = raw is not null ? () => Refresh(raw, subject, resources.Logger) : null;
+            Action? reload =
+                raw is not null ? () => Refresh(raw.Refresh, raw, subject, resources.Logger)
+                : disk is RbdDisk rbd ? () => Refresh(rbd.Refresh, rbd, subject, resources.Logger)
+                : null;
             IBlockBackend shown = _filters.Apply(result, disk, resources, ref reload);
             if (_zones.TryOpen(result, shown, resources) is { } zoned)
             {
@@ -237,11 +242,11 @@ internal sealed class BlockCommand : DeviceCommand
     }
 
     /// <summary>Looks how large the image is now.</summary>
-    private static void Refresh(RawDisk disk, string path, ILogger logger)
+    private static void Refresh(Func<bool> refresh, IBlockBackend disk, string path, ILogger logger)
     {
         try
         {
-            if (disk.Refresh())
+            if (refresh())
             {
                 BlockLog.Resized(logger, path, disk.CapacitySectors);
             }
@@ -368,6 +373,11 @@ internal sealed class BlockCommand : DeviceCommand
             return OpenExport(result, path, options, resources);
         }
 
+        if (RbdAddress.IsAddress(path))
+        {
+            return OpenRbd(result, path, options, resources);
+        }
+
         ImageOptions image = new()
         {
             Format = result.GetValue(_format) ?? DiskImages.Probe(path),
@@ -430,6 +440,49 @@ internal sealed class BlockCommand : DeviceCommand
         }
 
         BlockLog.Opened(resources.Logger, uri, disk.CapacitySectors, "NBD");
+        return disk;
+    }
+
+    private RbdDisk OpenRbd(ParseResult result, string text, RawDiskOptions options, DeviceResources resources)
+    {
+        if (
+            (result.GetValue(_format) ?? ImageFormat.Raw) != ImageFormat.Raw
+            || result.GetValue(_shown) is not null
+            || result.GetValue(_isOverlaid)
+        )
+        {
+            throw new CommandException(
+                $"'{text}' is an RBD image, which is raw: --format, --at-snapshot and --snapshot are not for it; show one of its snapshots with rbd:POOL/IMAGE@SNAP",
+                ExitCode.Usage
+            );
+        }
+
+        var address = RbdAddress.Parse(text);
+        RbdOptions rbd = new()
+        {
+            IsReadOnly = options.IsReadOnly,
+            LogicalBlockBytes = options.LogicalBlockBytes,
+            AllowsDiscard = options.AllowsDiscard,
+            IsWriteThrough = options.Cache is CacheMode.Writethrough or CacheMode.Directsync,
+            IsUnsafe = options.Cache == CacheMode.Unsafe,
+        };
+        RbdDisk disk;
+        try
+        {
+            disk = RbdDisk.Open(address, resources.Loops, rbd);
+        }
+        catch (LinuxException exception)
+        {
+            // The user's rights and names are the cluster's: what is said of files does not fit.
+            throw new CommandException($"'{text}' cannot be opened: {exception.Message}");
+        }
+
+        if (disk.Traits.IsReadOnly && !options.IsReadOnly)
+        {
+            BlockLog.Warned(resources.Logger, $"'{text}' is a snapshot, which can only be read, and so can the disk");
+        }
+
+        BlockLog.Opened(resources.Logger, text, disk.CapacitySectors, "librbd");
         return disk;
     }
 

@@ -32,6 +32,39 @@ internal static class CCompiler
         return compiler.ExitCode == 0 ? "" : output;
     }
 
+    /// <summary>Makes a shared library.</summary>
+    /// <param name="source">The source file.</param>
+    /// <param name="library">The library's path.</param>
+    /// <param name="options">More options, such as definitions.</param>
+    public static void MakeLibrary(string source, string library, params string[] options)
+    {
+        ProcessStartInfo start = new(
+            "gcc",
+            [
+                "-std=gnu11",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-shared",
+                "-fPIC",
+                "-pthread",
+                "-o",
+                library,
+                source,
+                .. options,
+            ]
+        )
+        {
+            UseShellExecute = false,
+            RedirectStandardError = true,
+            Environment = { ["LC_ALL"] = "C" },
+        };
+        using Process compiler = Start(start);
+        string output = compiler.StandardError.ReadToEnd();
+        Assert.True(compiler.WaitForExit(Patience), "gcc did not end in time");
+        Assert.True(compiler.ExitCode == 0, output);
+    }
+
     private static Process Start(ProcessStartInfo start)
     {
         try

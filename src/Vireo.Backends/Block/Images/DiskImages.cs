@@ -1,6 +1,7 @@
 using Vireo.Backends.Block.Nbd;
 using Vireo.Backends.Block.Qcow2;
 using Vireo.Backends.Block.Raw;
+using Vireo.Backends.Block.Rbd;
 using Vireo.Backends.Block.Vdi;
 using Vireo.Backends.Block.Vhd;
 using Vireo.Backends.Block.Vhdx;
@@ -27,6 +28,7 @@ public static class DiskImages
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new();
+        RefuseRbd(path);
         return NbdAddress.IsAddress(path) ? OpenExport(path, options) : Open(path, options, []);
     }
 
@@ -42,8 +44,20 @@ public static class DiskImages
             return ImageFormat.Raw;
         }
 
+        RefuseRbd(path);
         using var file = ImageFile.Open(path, isReadOnly: true, isLocked: false);
         return Probe(file);
+    }
+
+    /// <summary>An RBD image is a disk, and no file that can be read a piece at a time.</summary>
+    private static void RefuseRbd(string path)
+    {
+        if (RbdAddress.IsAddress(path))
+        {
+            throw new ImageException(
+                $"'{path}' is an RBD image, which 'vireo block' serves; copies and what stands behind an image are qemu-img's ('qemu-img convert {path} copy.qcow2')"
+            );
+        }
     }
 
     /// <summary>Opens an image as a disk.</summary>
