@@ -66,7 +66,7 @@ public sealed class FunctionTests : BlockTest
         string image = CreateImage("disk.raw", DiskBytes);
         StartVireo(["block", image, .. GuestConfiguration.VfioUser.HomeArguments(socket)]);
         // Without userland: Linux' driver of the 9p shares does not come back from sleep, whoever serves them.
-        QemuCommand command = new(GuestConfiguration.VfioUser) { HasUserland = false };
+        QemuCommand command = new(GuestConfiguration.VfioUser) { HasUserland = false, StartsLikePcs = true };
         Guest guest = BootGuest(command.WithServedBlock(socket));
         // One script, because Linux' serial port hears nothing any more after sleep.
         GuestCommand script = guest.Start(

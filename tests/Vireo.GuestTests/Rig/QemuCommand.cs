@@ -24,6 +24,12 @@ public sealed class QemuCommand
     /// </summary>
     public bool BootsFromDisk { get; set; }
 
+    /// <summary>
+    /// Whether the kernel is started as PCs do it, which takes longer. A guest that is to sleep needs it: a kernel that was started directly
+    /// is reset when it wakes.
+    /// </summary>
+    public bool StartsLikePcs { get; set; }
+
     /// <summary>Whether the guest has Debian's userland; without it, it runs in busybox and starts a little sooner.</summary>
     public bool HasUserland { get; set; } = true;
 
@@ -163,7 +169,7 @@ public sealed class QemuCommand
 
     /// <summary>SeaBIOS has ACPI tables for a kernel that is started as PCs do it, and on a microvm for no other.</summary>
     private string Kernel =>
-        Configuration is { Machine: GuestMachine.MicroVm, Firmware: GuestFirmware.SeaBios }
+        StartsLikePcs || Configuration is { Machine: GuestMachine.MicroVm, Firmware: GuestFirmware.SeaBios }
             ? GuestArtifacts.BootableKernel
             : GuestArtifacts.Kernel;
 
