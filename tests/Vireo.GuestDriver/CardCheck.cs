@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vireo.Core.Contract;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
 using Vireo.Devices.Net;
@@ -28,6 +29,7 @@ internal sealed class CardCheck : IDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly TapDevice _tap;
+    private readonly TranslatedDevice? _translated;
     private readonly DriverSession _session;
     private readonly DriverBuffer[] _buffers = new DriverBuffer[BufferCount];
     private readonly DriverBuffer _out;
@@ -35,7 +37,7 @@ internal sealed class CardCheck : IDisposable
     /// <summary>Where the tap's card is: asked for with the first packet.</summary>
     private byte[] _peer = [255, 255, 255, 255, 255, 255];
 
-    private CardCheck(string tap)
+    private CardCheck(string tap, bool isTranslated)
     {
         _tap = TapDevice.Open(tap, isMultiQueue: false);
         _tap.SetHeaderLength(NetHeader.LengthBytes);
@@ -45,7 +47,13 @@ internal sealed class CardCheck : IDisposable
             Queues = [new("rx", 256), new("tx", 256)],
             Rings = new VhostTapRings(_tap.Handle),
         };
-        _session = DriverSession.Open(VhostKernelProxy.Open("/dev/vhost-net", description), FeatureSet.Empty);
+        VirtioDevice card = VhostKernelProxy.Open("/dev/vhost-net", description);
+        if (isTranslated)
+        {
+            card = _translated = new(card);
+        }
+
+        _session = DriverSession.Open(card, FeatureSet.Empty);
         _session.StartQueues(2, descriptorsPerRequest: 1);
         _out = _session.Memory.Allocate(BufferBytes);
         for (int index = 0; index < BufferCount; index++)
@@ -55,9 +63,12 @@ internal sealed class CardCheck : IDisposable
         }
     }
 
-    public static string Run(string tap)
+    /// <summary>Makes the check.</summary>
+    /// <param name="tap">The tap's name.</param>
+    /// <param name="isTranslated">Whether the kernel has to ask where the driver's addresses lie.</param>
+    public static string Run(string tap, bool isTranslated)
     {
-        using CardCheck check = new(tap);
+        using CardCheck check = new(tap, isTranslated);
         check.Resolve();
         int bytes = 0;
         for (int number = 0; number < Echoes; number++)
@@ -65,7 +76,17 @@ internal sealed class CardCheck : IDisposable
             bytes += check.Echo((ushort)number, payloadBytes: number * 7 % 1400);
         }
 
-        return $"{Echoes} echoes of {bytes} bytes through vhost-net";
+        string translations = "";
+        if (check._translated is { } translated)
+        {
+            // Rings and buffers are many more pages than this.
+            translations =
+                translated.Pages > 10
+                    ? $", {translated.Pages} pages asked for"
+                    : throw new InvalidDataException("the kernel did not ask");
+        }
+
+        return $"{Echoes} echoes of {bytes} bytes through vhost-net{translations}";
     }
 
     public void Dispose()

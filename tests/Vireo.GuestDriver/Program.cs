@@ -2,7 +2,7 @@ namespace Vireo.GuestDriver;
 
 /// <summary>Runs in guests: our drivers, through our proxies, on devices of a kernel that has what the tests' host may lack.</summary>
 /// <remarks>
-/// <c>vireo-driver disk /dev/vhost-vdpa-0</c>, <c>vireo-driver card TAP</c>, <c>vireo-driver socket PORT</c>,
+/// <c>vireo-driver disk /dev/vhost-vdpa-0</c>, <c>vireo-driver card TAP</c> (or <c>translated-card</c>), <c>vireo-driver socket PORT</c>,
 /// <c>vireo-driver scsi SOCKET</c>. Prints one line
 /// that begins with <c>done:</c>, or says what is wrong and ends with 1.
 /// </remarks>
@@ -15,10 +15,13 @@ internal static class Program
             string summary = arguments switch
             {
                 ["disk", string node] => DiskCheck.Run(node),
-                ["card", string tap] => CardCheck.Run(tap),
+                ["card", string tap] => CardCheck.Run(tap, isTranslated: false),
+                ["translated-card", string tap] => CardCheck.Run(tap, isTranslated: true),
                 ["scsi", string socket] => ScsiCheck.Run(socket),
                 ["socket", string port] => SocketCheck.Run(uint.Parse(port)),
-                _ => throw new ArgumentException("expected: disk NODE, card TAP, scsi SOCKET or socket PORT"),
+                _ => throw new ArgumentException(
+                    "expected: disk NODE, card TAP, translated-card TAP, scsi SOCKET or socket PORT"
+                ),
             };
             Console.WriteLine($"done: {summary}");
             return 0;

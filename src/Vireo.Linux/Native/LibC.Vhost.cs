@@ -9,7 +9,9 @@ internal static partial class LibC
     internal const int VHOST_VRING_F_LOG = 0;
     internal const int VHOST_SCSI_ABI_VERSION = 1;
     internal const byte VHOST_ACCESS_RO = 1;
+    internal const byte VHOST_ACCESS_WO = 2;
     internal const byte VHOST_ACCESS_RW = 3;
+    internal const byte VHOST_IOTLB_MISS = 1;
     internal const byte VHOST_IOTLB_UPDATE = 2;
     internal const byte VHOST_IOTLB_INVALIDATE = 3;
     internal const byte VHOST_IOTLB_BATCH_BEGIN = 5;

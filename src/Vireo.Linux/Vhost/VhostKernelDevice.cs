@@ -42,6 +42,67 @@ public sealed class VhostKernelDevice : VhostDevice, IVhostKernelDevice
     }
 
     /// <inheritdoc/>
+    public SafeFileHandle Misses => Handle;
+
+    /// <inheritdoc/>
+    // SAFETY: the kernel reads a local number.
+    public unsafe void UseTranslations()
+    {
+        ulong features = 1ul << LibC.VHOST_BACKEND_F_IOTLB_MSG_V2;
+        Call(LibC.VHOST_SET_BACKEND_FEATURES, &features, nameof(LibC.VHOST_SET_BACKEND_FEATURES));
+    }
+
+    /// <inheritdoc/>
+    // SAFETY: the kernel fills a local structure whose layout the Abi tests prove.
+    public unsafe bool TryReadMiss(out ulong address, out VhostAccess access)
+    {
+        vhost_msg_v2 message = default;
+        nint count;
+        while ((count = LibC.read(Handle, &message, (nuint)sizeof(vhost_msg_v2))) < 0)
+        {
+            Errno error = LinuxException.LastError;
+            if (error == Errno.EAGAIN)
+            {
+                break;
+            }
+
+            if (error != Errno.EINTR)
+            {
+                throw new LinuxException(error, "read", "a vhost device's messages");
+            }
+        }
+
+        address = message.iova;
+        access = (VhostAccess)message.perm & VhostAccess.ReadWrite;
+        // Nothing else is asked of those who chose the second form of messages.
+        return count == sizeof(vhost_msg_v2) && message.iotlb_type == LibC.VHOST_IOTLB_MISS;
+    }
+
+    /// <inheritdoc/>
+    public void Translate(in VhostTranslation translation) =>
+        Send(
+            new()
+            {
+                iotlb_type = LibC.VHOST_IOTLB_UPDATE,
+                iova = translation.Address,
+                size = translation.LengthBytes,
+                uaddr = (ulong)translation.HostAddress,
+                perm = (byte)translation.Access,
+            }
+        );
+
+    /// <inheritdoc/>
+    public void ForgetTranslations(ulong address, ulong lengthBytes) =>
+        Send(
+            new()
+            {
+                iotlb_type = LibC.VHOST_IOTLB_INVALIDATE,
+                iova = address,
+                size = lengthBytes,
+            }
+        );
+
+    /// <inheritdoc/>
     public void SetNetBackend(int index, SafeFileHandle? tap) =>
         SetFile(LibC.VHOST_NET_SET_BACKEND, index, tap, nameof(LibC.VHOST_NET_SET_BACKEND));
 

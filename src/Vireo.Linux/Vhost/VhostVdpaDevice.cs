@@ -113,7 +113,7 @@ public sealed class VhostVdpaDevice : VhostDevice, IVhostVdpaDevice
     /// <inheritdoc/>
     public void Map(ReadOnlySpan<VhostRegion> regions)
     {
-        Send(new() { iotlb_type = LibC.VHOST_IOTLB_BATCH_BEGIN }, _mapsInBatches);
+        MarkBatch(LibC.VHOST_IOTLB_BATCH_BEGIN);
         foreach (VhostRegion region in regions)
         {
             vhost_msg_v2 message = new()
@@ -124,26 +124,25 @@ public sealed class VhostVdpaDevice : VhostDevice, IVhostVdpaDevice
                 uaddr = (ulong)region.HostAddress,
                 perm = region.IsWritable ? LibC.VHOST_ACCESS_RW : LibC.VHOST_ACCESS_RO,
             };
-            Send(message, isNeeded: true);
+            Send(message);
         }
 
-        Send(new() { iotlb_type = LibC.VHOST_IOTLB_BATCH_END }, _mapsInBatches);
+        MarkBatch(LibC.VHOST_IOTLB_BATCH_END);
     }
 
     /// <inheritdoc/>
     public void Unmap(ulong address, ulong lengthBytes)
     {
-        Send(new() { iotlb_type = LibC.VHOST_IOTLB_BATCH_BEGIN }, _mapsInBatches);
+        MarkBatch(LibC.VHOST_IOTLB_BATCH_BEGIN);
         Send(
             new()
             {
                 iotlb_type = LibC.VHOST_IOTLB_INVALIDATE,
                 iova = address,
                 size = lengthBytes,
-            },
-            isNeeded: true
+            }
         );
-        Send(new() { iotlb_type = LibC.VHOST_IOTLB_BATCH_END }, _mapsInBatches);
+        MarkBatch(LibC.VHOST_IOTLB_BATCH_END);
     }
 
     /// <summary>Chooses the form of the messages about memory.</summary>
@@ -159,22 +158,11 @@ public sealed class VhostVdpaDevice : VhostDevice, IVhostVdpaDevice
         return (accepted & Batches) != 0;
     }
 
-    // SAFETY: the kernel reads a local structure whose layout the Abi tests prove, and checks the addresses in it.
-    private unsafe void Send(vhost_msg_v2 message, bool isNeeded)
+    private void MarkBatch(byte kind)
     {
-        if (!isNeeded)
+        if (_mapsInBatches)
         {
-            return;
-        }
-
-        message.type = LibC.VHOST_IOTLB_MSG_V2;
-        while (LibC.write(Handle, &message, (nuint)sizeof(vhost_msg_v2)) < 0)
-        {
-            Errno error = LinuxException.LastError;
-            if (error != Errno.EINTR)
-            {
-                throw new LinuxException(error, "VHOST_IOTLB_MSG_V2", $"{message.size} bytes at {message.iova:x}");
-            }
+            Send(new() { iotlb_type = kind });
         }
     }
 }

@@ -161,6 +161,8 @@ public sealed class KernelTests : VduseTest
             ip link set plain up
             check "our driver's packets through vhost-net" drive card plain
             is "all of them" "$(grep -o '[0-9]* echoes' /tmp/drive.out)" "200 echoes"
+            check "and where the kernel has to ask for each page" drive translated-card plain
+            is "all of them again" "$(grep -o '[0-9]* echoes' /tmp/drive.out)" "200 echoes"
             check "the tap counted them" [ "$(cat /sys/class/net/plain/statistics/rx_packets)" -ge 201 ]
 
             python3 -c '

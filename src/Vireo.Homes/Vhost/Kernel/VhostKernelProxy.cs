@@ -11,7 +11,8 @@ namespace Vireo.Homes.Vhost.Kernel;
 /// <summary>A device whose queues the kernel runs itself (vhost): <c>/dev/vhost-net</c>, <c>/dev/vhost-scsi</c>, <c>/dev/vhost-vsock</c>.</summary>
 /// <remarks>
 /// To a home, or to a driver, a device like any other; kicks and calls go between driver and kernel directly. Memory must be mapped in
-/// this process, kicks event descriptors; calls that are none are passed on by a thread. Rings are split ones.
+/// this process, kicks event descriptors; calls that are none are passed on by a thread. Rings are split ones. Where an I/O translation
+/// stands in front of the memory, the kernel asks for what it needs (ACCESS_PLATFORM, VIRTIO 1.4 §6.1).
 /// </remarks>
 public sealed class VhostKernelProxy : VirtioDevice
 {
@@ -20,7 +21,10 @@ public sealed class VhostKernelProxy : VirtioDevice
     private readonly QueueSetup?[] _running;
     private readonly CallBridge _calls = new();
     private readonly FeatureSet _known;
+    private readonly bool _canTranslate;
     private GuestMemory? _memory;
+    private VhostTranslations? _translations;
+    private FeatureSet _accepted;
     private bool _isMemoryTold;
     private bool _isAccepted;
 
@@ -28,11 +32,11 @@ public sealed class VhostKernelProxy : VirtioDevice
     {
         _door = door;
         _description = description;
-        // ACCESS_PLATFORM is between driver and home: here the kernel would ask for each translation, and the memory it is told of has none.
-        _known = VhostFeatures
-            .Of(door.ReadFeatures())
-            .Without(description.WithheldFeatures)
-            .Without(CoreFeature.AccessPlatform);
+        FeatureSet offered = VhostFeatures.Of(door.ReadFeatures());
+        // Between driver and home ACCESS_PLATFORM is the home's affair. To the kernel it means to ask for each translation: it is told so
+        // where the memory it would have to know is not known beforehand.
+        _canTranslate = offered.Contains(CoreFeature.AccessPlatform);
+        _known = offered.Without(description.WithheldFeatures).Without(CoreFeature.AccessPlatform);
         RingFeatures = VhostFeatures.OfRings(_known);
         OfferedFeatures = VhostFeatures.OfDevice(_known) | description.Features;
         _running = new QueueSetup?[description.Queues.Count];
@@ -94,7 +98,8 @@ public sealed class VhostKernelProxy : VirtioDevice
     /// <inheritdoc/>
     public override void Accept(FeatureSet features)
     {
-        Ask(() => _door.AcceptFeatures(VhostFeatures.ToKernel(features & _known)));
+        _accepted = features & _known;
+        Ask(TellFeatures);
         _isAccepted = true;
     }
 
@@ -142,6 +147,11 @@ public sealed class VhostKernelProxy : VirtioDevice
             position = _door.ReadPosition(index);
         });
         _calls.Forget(index);
+        if (!HasRunningRing)
+        {
+            _translations?.End();
+        }
+
         KickAll();
         return VhostPosition.OfDrainedSplit(_memory!, setup.Areas) with
         {
@@ -165,11 +175,29 @@ public sealed class VhostKernelProxy : VirtioDevice
     {
         if (disposing)
         {
+            _translations?.Dispose();
             _door.Dispose();
             _calls.Dispose();
         }
 
         base.Dispose(disposing);
+    }
+
+    /// <summary>Whether the kernel runs a ring.</summary>
+    private bool HasRunningRing
+    {
+        get
+        {
+            for (int index = 0; index < _description.Rings.Count; index++)
+            {
+                if (_running[index] is not null)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
     }
 
     private static void Ask(Action action)
@@ -186,19 +214,14 @@ public sealed class VhostKernelProxy : VirtioDevice
 
     private void Run(QueueSetup setup)
     {
-        if (!_isMemoryTold)
-        {
-            _door.SetMemory(VhostMemory.RegionsOf(_memory!));
-            _isMemoryTold = true;
-        }
-
+        TellMemory();
         _description.Rings.Prepare(_door, setup.Index);
         ushort size = setup.Areas.Size;
         VhostRing ring = new(
             size,
-            AddressOf(setup.Areas.Descriptors, SplitRing.DescriptorBytes(size), "descriptor area"),
-            AddressOf(setup.Areas.Driver, SplitRing.AvailableBytes(size), "driver area"),
-            AddressOf(setup.Areas.Device, SplitRing.UsedBytes(size), "device area"),
+            AddressOf(setup.Areas.Descriptors, SplitRing.DescriptorBytes(size), MemoryAccess.Read, "descriptor area"),
+            AddressOf(setup.Areas.Driver, SplitRing.AvailableBytes(size), MemoryAccess.Read, "driver area"),
+            AddressOf(setup.Areas.Device, SplitRing.UsedBytes(size), MemoryAccess.ReadWrite, "device area"),
             setup.State.AvailableIndex
         );
         _door.SetRing(setup.Index, in ring);
@@ -216,6 +239,52 @@ public sealed class VhostKernelProxy : VirtioDevice
         }
     }
 
-    private ulong AddressOf(GuestAddress address, int lengthBytes, string area) =>
-        VhostMemory.HostAddressOf(_memory!, address, lengthBytes, area);
+    private void TellFeatures() =>
+        _door.AcceptFeatures(
+            VhostFeatures.ToKernel(_accepted.WithIf(CoreFeature.AccessPlatform, _translations is not null))
+        );
+
+    /// <summary>Tells the kernel of the memory, or that it has to ask; of what it was told before nothing is left.</summary>
+    private void TellMemory()
+    {
+        if (_translations is null && (_memory is MappedMemory || !_canTranslate))
+        {
+            if (!_isMemoryTold)
+            {
+                _door.SetMemory(VhostMemory.RegionsOf(_memory!));
+            }
+        }
+        else if (!HasRunningRing)
+        {
+            if (_translations is null)
+            {
+                // A kernel that asks goes on asking, whatever memory comes later.
+                _translations = new(_door);
+                TellFeatures();
+                // The kernel wants a table all the same, and does not look into it.
+                _door.SetMemory([]);
+            }
+
+            _translations.Begin(_memory!);
+        }
+
+        _isMemoryTold = true;
+    }
+
+    /// <summary>The address of an area for the kernel: in this process, or the driver's where the kernel asks for translations.</summary>
+    /// <exception cref="RingException">A translation of it has been asked for; try again when it has come.</exception>
+    private ulong AddressOf(GuestAddress address, int lengthBytes, MemoryAccess access, string area)
+    {
+        if (_translations is null)
+        {
+            return VhostMemory.HostAddressOf(_memory!, address, lengthBytes, area);
+        }
+
+        return _translations.TryTell(new(address, (uint)lengthBytes), access, area)
+            ? address.Value
+            : throw new RingException($"the translation of the {area} at {address} has not come")
+            {
+                IsTranslationPending = true,
+            };
+    }
 }

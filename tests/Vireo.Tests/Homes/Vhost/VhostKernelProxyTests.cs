@@ -1,10 +1,13 @@
+using System.Collections.Concurrent;
 using Microsoft.Win32.SafeHandles;
 using Vireo.Core.Contract;
+using Vireo.Core.Memory;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
 using Vireo.Homes.Loops;
 using Vireo.Homes.Vhost.Kernel;
 using Vireo.Linux;
+using Vireo.Linux.Events;
 using Vireo.Linux.Vhost;
 using Vireo.Tests.Homes.VhostUser;
 
@@ -190,6 +193,100 @@ public sealed class VhostKernelProxyTests : IDisposable
     }
 
     [Fact]
+    public void TranslatedMemory_IsAskedForByTheKernel_PageByPage()
+    {
+        using Driver driver = new(_ram, _kernel);
+
+        // What is missing is asked for, and the ring starts when it has come.
+        Assert.True(Assert.Throws<RingException>(() => Start(driver.Proxy, 0)).IsTranslationPending);
+        driver.MapAll(MemoryAccess.ReadWrite);
+        Start(driver.Proxy, 0);
+
+        Assert.Equal("features 300000002", _kernel.Commands[1]);
+        Assert.Equal("memory 0", _kernel.Commands[2]);
+        Assert.Equal(GuestRam.Areas(0, 16).Device.Value, _kernel.LastRing.Device);
+        Assert.Equal(MemoryAccess.ReadWrite, _kernel.AccessOf(GuestRam.Areas(0, 16).Device.Value));
+        Assert.Equal(MemoryAccess.Read, _kernel.AccessOf(GuestRam.Areas(0, 16).Descriptors.Value));
+
+        ulong buffer = GuestRam.At(GuestRam.BuffersAt).Value;
+        _kernel.Miss(buffer + 5, VhostAccess.Read);
+        _kernel.WaitFor(buffer, MemoryAccess.Read);
+        _kernel.Miss(buffer + 6, VhostAccess.Write);
+        _kernel.WaitFor(buffer, MemoryAccess.ReadWrite);
+        Assert.Equal(_ram.Memory.Regions[0].HostAddress + (nint)GuestRam.BuffersAt, _kernel.HostAddressOf(buffer));
+    }
+
+    [Fact]
+    public void TranslatedMemory_WhatIsRefused_IsNotAnswered()
+    {
+        using Driver driver = new(_ram, _kernel);
+        driver.MapAll(MemoryAccess.Read);
+        ulong buffer = GuestRam.At(GuestRam.BuffersAt).Value;
+
+        Assert.True(Assert.Throws<RingException>(() => Start(driver.Proxy, 0)).IsTranslationPending);
+        driver.MapAll(MemoryAccess.ReadWrite);
+        Start(driver.Proxy, 0);
+        driver.Translations.Unmap(new(buffer), 8192);
+        _kernel.Miss(buffer, VhostAccess.Read);
+        _kernel.Miss(buffer + 8192, VhostAccess.Read);
+        _kernel.WaitFor(buffer + 8192, MemoryAccess.Read);
+
+        Assert.Equal(MemoryAccess.None, _kernel.AccessOf(buffer));
+        Assert.Contains(new(buffer), driver.Asked);
+    }
+
+    [Fact]
+    public void TranslatedMemory_RingsHaveStopped_NothingIsLeftOfIt()
+    {
+        using Driver driver = new(_ram, _kernel);
+        driver.MapAll(MemoryAccess.ReadWrite);
+        Start(driver.Proxy, 0);
+        ulong buffer = GuestRam.At(GuestRam.BuffersAt).Value;
+        _kernel.Miss(buffer, VhostAccess.Read);
+        _kernel.WaitFor(buffer, MemoryAccess.Read);
+
+        driver.Proxy.StopQueue(0);
+        _kernel.Miss(buffer + 4096, VhostAccess.Read);
+        Assert.True(SpinWait.SpinUntil(() => !_kernel.HasMisses, TimeSpan.FromSeconds(20)));
+        Start(driver.Proxy, 0);
+
+        Assert.Equal(MemoryAccess.None, _kernel.AccessOf(buffer));
+        Assert.Equal(MemoryAccess.None, _kernel.AccessOf(buffer + 4096));
+        // Memory that is not translated comes to a kernel that goes on asking.
+        driver.Proxy.StopQueue(0);
+        driver.Proxy.Attach(new RecordingHost(), _ram.Memory);
+        Start(driver.Proxy, 0);
+        _kernel.Miss(buffer, VhostAccess.Read);
+        _kernel.WaitFor(buffer, MemoryAccess.Read);
+    }
+
+    [Fact]
+    public void TranslatedMemory_AreaThatWraps_IsRefused()
+    {
+        using Driver driver = new(_ram, _kernel);
+        driver.MapAll(MemoryAccess.ReadWrite);
+        QueueAreas areas = GuestRam.Areas(0, 16) with { Device = new(ulong.MaxValue - 3) };
+
+        DeviceException refusal = Assert.Throws<DeviceException>(() =>
+            driver.Proxy.StartQueue(new(0, areas, QueueState.Fresh, null, null))
+        );
+
+        Assert.Contains("device area", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void TranslatedMemory_KernelThatCannotAsk_IsRefused()
+    {
+        _kernel.CanTranslate = false;
+        using Driver driver = new(_ram, _kernel);
+        driver.MapAll(MemoryAccess.ReadWrite);
+
+        DeviceException refusal = Assert.Throws<DeviceException>(() => Start(driver.Proxy, 0));
+
+        Assert.Contains("translated", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void ContextId_ThatHasAMeaningOfItsOwn_IsRefused()
     {
         Assert.Throws<ArgumentOutOfRangeException>(static () => new VhostSocketRings(2));
@@ -198,8 +295,14 @@ public sealed class VhostKernelProxyTests : IDisposable
 
     private VhostKernelProxy Open(IVhostRings rings, FeatureSet withheld = default)
     {
-        VhostKernelProxy proxy = new(
-            _kernel,
+        VhostKernelProxy proxy = Describe(_kernel, rings, withheld);
+        proxy.Attach(new RecordingHost(), _ram.Memory);
+        return proxy;
+    }
+
+    private static VhostKernelProxy Describe(FakeKernel kernel, IVhostRings rings, FeatureSet withheld) =>
+        new(
+            kernel,
             new()
             {
                 Type = DeviceType.Vsock,
@@ -210,9 +313,6 @@ public sealed class VhostKernelProxyTests : IDisposable
                 Rings = rings,
             }
         );
-        proxy.Attach(new RecordingHost(), _ram.Memory);
-        return proxy;
-    }
 
     private void Start(VhostKernelProxy proxy, int index) =>
         proxy.StartQueue(
@@ -225,10 +325,107 @@ public sealed class VhostKernelProxyTests : IDisposable
             )
         );
 
+    /// <summary>A proxy for a driver behind an I/O translation of which each mapping is made by hand.</summary>
+    private sealed class Driver : IDisposable
+    {
+        private readonly GuestRam _ram;
+
+        public Driver(GuestRam ram, FakeKernel kernel)
+        {
+            _ram = ram;
+            Translations = new((address, _) => Asked.Add(address));
+            Proxy = Describe(kernel, new VhostTapRings(ram.File.Handle), FeatureSet.Empty);
+            Proxy.Attach(new RecordingHost(), new TranslatedMemory(Translations, ram.Memory));
+            Proxy.Accept(FeatureSet.Of(CoreFeature.Version1, CoreFeature.AccessPlatform, 1));
+        }
+
+        public VhostKernelProxy Proxy { get; }
+
+        public Iotlb Translations { get; }
+
+        public ConcurrentBag<GuestAddress> Asked { get; } = [];
+
+        public void MapAll(MemoryAccess access) =>
+            Assert.True(
+                Translations.TryMap(new(GuestRam.GuestBase), (ulong)_ram.File.Size, new(GuestRam.GuestBase), access)
+            );
+
+        public void Dispose() => Proxy.Dispose();
+    }
+
     /// <summary>Writes down what it is told.</summary>
     private sealed class FakeKernel : IVhostKernelDevice
     {
+        private readonly EventFd _missed = EventFd.Create();
+        private readonly ConcurrentQueue<(ulong Address, VhostAccess Access)> _misses = new();
+        private readonly Lock _gate = new();
+        private readonly List<VhostTranslation> _translations = [];
+
         public List<string> Commands { get; } = [];
+
+        /// <summary>Whether it offers to ask for translations.</summary>
+        public bool CanTranslate { get; set; } = true;
+
+        public VhostRing LastRing { get; private set; }
+
+        public SafeFileHandle Misses => _missed.Handle;
+
+        public bool HasMisses => !_misses.IsEmpty;
+
+        public void UseTranslations() => Assert.True(CanTranslate);
+
+        public void Miss(ulong address, VhostAccess access)
+        {
+            _misses.Enqueue((address, access));
+            _missed.Signal();
+        }
+
+        public bool TryReadMiss(out ulong address, out VhostAccess access)
+        {
+            _missed.TryDrain();
+            bool isMissed = _misses.TryDequeue(out (ulong Address, VhostAccess Access) miss);
+            (address, access) = miss;
+            return isMissed;
+        }
+
+        public void Translate(in VhostTranslation translation)
+        {
+            lock (_gate)
+            {
+                ulong first = translation.Address;
+                ulong end = first + translation.LengthBytes;
+                Assert.DoesNotContain(
+                    _translations,
+                    known => known.Address < end && first < known.Address + known.LengthBytes
+                );
+                _translations.Add(translation);
+            }
+        }
+
+        public void ForgetTranslations(ulong address, ulong lengthBytes)
+        {
+            lock (_gate)
+            {
+                _translations.RemoveAll(known => known.Address >= address && known.Address - address < lengthBytes);
+            }
+        }
+
+        public MemoryAccess AccessOf(ulong address) => (MemoryAccess)Find(address).Access;
+
+        public nint HostAddressOf(ulong address) => Find(address).HostAddress;
+
+        public void WaitFor(ulong address, MemoryAccess access) =>
+            Assert.True(SpinWait.SpinUntil(() => AccessOf(address) == access, TimeSpan.FromSeconds(20)));
+
+        private VhostTranslation Find(ulong address)
+        {
+            lock (_gate)
+            {
+                return _translations.Find(known =>
+                    address >= known.Address && address - known.Address < known.LengthBytes
+                );
+            }
+        }
 
         public bool IsRefusing { get; set; }
 
@@ -238,12 +435,19 @@ public sealed class VhostKernelProxyTests : IDisposable
         public UInt128 ReadFeatures() =>
             new(
                 HighFeatures,
-                FeatureSet.Of(1, 26, 27, CoreFeature.Version1, CoreFeature.EventIndex, CoreFeature.AccessPlatform).Low
+                FeatureSet
+                    .Of(1, 26, 27, CoreFeature.Version1, CoreFeature.EventIndex)
+                    .WithIf(CoreFeature.AccessPlatform, CanTranslate)
+                    .Low
             );
 
         public void AcceptFeatures(UInt128 features) => Commands.Add($"features {features:x}");
 
-        public void SetRing(int index, in VhostRing ring) => Commands.Add($"ring {index} at {ring.Position}");
+        public void SetRing(int index, in VhostRing ring)
+        {
+            LastRing = ring;
+            Commands.Add($"ring {index} at {ring.Position}");
+        }
 
         public uint ReadPosition(int index) => 7;
 
@@ -260,7 +464,7 @@ public sealed class VhostKernelProxyTests : IDisposable
         public void SetMemory(ReadOnlySpan<VhostRegion> regions)
         {
             Commands.Add($"memory {regions.Length}");
-            Assert.Equal(GuestRam.GuestBase, regions[0].Address);
+            Assert.True(regions.IsEmpty || regions[0].Address == GuestRam.GuestBase);
         }
 
         public void SetNetBackend(int index, SafeFileHandle? tap)
@@ -281,6 +485,6 @@ public sealed class VhostKernelProxyTests : IDisposable
 
         public void SetSocketsRunning(bool isRunning) => Commands.Add(isRunning ? "running" : "stopped");
 
-        public void Dispose() { }
+        public void Dispose() => _missed.Dispose();
     }
 }
