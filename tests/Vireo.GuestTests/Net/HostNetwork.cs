@@ -88,6 +88,28 @@ public sealed class HostNetwork
     public ChildProcess StartInside(string program, params string[] arguments) =>
         _start("nsenter", [.. Enter, program, .. arguments]);
 
+    /// <summary>Starts a server that gives the one guest behind the tap an address by DHCP, and the name of a file that it has by TFTP.</summary>
+    /// <param name="address">The guest's address.</param>
+    /// <param name="file">The file's name.</param>
+    /// <param name="folder">Where the file is.</param>
+    public ChildProcess ServeBoot(string address, string file, string folder) =>
+        StartInside(
+            GuestArtifacts.Program("nettools", "dnsmasq"),
+            "--no-daemon",
+            "--conf-file=/dev/null",
+            "--user=",
+            "--group=",
+            // No server for names.
+            "--port=0",
+            $"--interface={Interface}",
+            "--bind-interfaces",
+            "--dhcp-leasefile=/dev/null",
+            $"--dhcp-range={address},{address},255.255.255.0",
+            $"--dhcp-boot={file}",
+            "--enable-tftp",
+            $"--tftp-root={folder}"
+        );
+
     /// <summary>Puts a file of random bytes where the server finds it.</summary>
     /// <returns>Its MD5 sum.</returns>
     public string Publish(string name, int lengthBytes)

@@ -19,7 +19,7 @@ public sealed class QemuCommand
     public string KernelWords { get; set; } = "";
 
     /// <summary>
-    /// Whether the firmware finds kernel and initramfs on a disk by itself (they must be made to start the agent)
+    /// Whether the firmware finds kernel and initramfs by itself, on a disk or in the network (they must be made to start the agent),
     /// instead of being handed them.
     /// </summary>
     public bool BootsFromDisk { get; set; }
@@ -106,14 +106,14 @@ public sealed class QemuCommand
     /// <summary>Adds a network card served over a vhost-user socket, with as many pairs of queues as the configuration says.</summary>
     /// <param name="socket">Where the back-end listens.</param>
     /// <param name="options">More device options, each with a comma before it.</param>
-    public QemuCommand WithVhostUserNet(string socket, string options = "")
+    /// <param name="hasRom">Whether QEMU's boot ROM for the card is there: it would take the card for itself first.</param>
+    public QemuCommand WithVhostUserNet(string socket, string options = "", bool hasRom = false)
     {
         string chardev = AddSocket(socket);
         string name = $"net{chardev}";
         string queues = Configuration.Queues > 1 ? ",mq=on" : "";
-        // QEMU's boot ROM would take the card for itself first; it has a test of its own.
         return With("-netdev", $"vhost-user,id={name},chardev={chardev},queues={Configuration.Queues}")
-            .WithVirtioDevice("virtio-net", $",netdev={name}{queues}{NoRom}{options}");
+            .WithVirtioDevice("virtio-net", $",netdev={name}{queues}{(hasRom ? "" : NoRom)}{options}");
     }
 
     private string NoRom => Configuration.Machine == GuestMachine.Q35 ? ",romfile=" : "";
