@@ -29,6 +29,8 @@ internal sealed partial class NetControlQueueHandler : QueueHandler
         (NetFeatures.GuestUfo, NetOffloads.Ufo),
         (NetFeatures.GuestUso4, NetOffloads.Uso4),
         (NetFeatures.GuestUso6, NetOffloads.Uso6),
+        (NetFeatures.GuestUdpTunnel, NetOffloads.Tunnel),
+        (NetFeatures.GuestUdpTunnelChecksum, NetOffloads.TunnelChecksum),
     ];
 
     private readonly NetDevice _device;
@@ -249,7 +251,7 @@ internal sealed partial class NetControlQueueHandler : QueueHandler
         ulong left = wanted;
         foreach ((int feature, NetOffloads offload) in Switches)
         {
-            ulong bit = 1ul << feature;
+            ulong bit = 1ul << BitOf(feature);
             if ((left & bit) != 0 && _device.HasFeature(feature))
             {
                 offloads |= offload;
@@ -266,6 +268,15 @@ internal sealed partial class NetControlQueueHandler : QueueHandler
         _device.SetReceiveOffloads(offloads.HasFlag(NetOffloads.Checksum) ? offloads : NetOffloads.None);
         return true;
     }
+
+    /// <summary>By which bit of the command a feature goes: those past the end of a word have others there (§5.1.6.5.9).</summary>
+    private static int BitOf(int feature) =>
+        feature switch
+        {
+            NetFeatures.GuestUdpTunnel => 46,
+            NetFeatures.GuestUdpTunnelChecksum => 47,
+            _ => feature,
+        };
 
     private bool TryCoalesce(byte command, ChainReader data, ref byte[] result, uint resultRoom)
     {

@@ -136,7 +136,9 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
 
     /// <summary>Length of the header before each packet, as negotiated.</summary>
     internal int HeaderBytes =>
-        HasFeature(NetFeatures.HashReport) ? NetHeader.LengthBytes + NetHashHeader.LengthBytes : NetHeader.LengthBytes;
+        HasFeature(NetFeatures.HostUdpTunnel) || HasFeature(NetFeatures.GuestUdpTunnel) ? NetTunnelOffsets.HeaderBytes
+        : HasFeature(NetFeatures.HashReport) ? NetHeader.LengthBytes + NetHashHeader.LengthBytes
+        : NetHeader.LengthBytes;
 
     /// <summary>What the driver may leave to the port, as negotiated.</summary>
     internal NetOffloads SendOffloads
@@ -151,6 +153,8 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
                     | If(NetFeatures.HostTso6, NetOffloads.Tso6)
                     | If(NetFeatures.HostEcn, NetOffloads.Ecn)
                     | If(NetFeatures.HostUfo, NetOffloads.Ufo)
+                    | If(NetFeatures.HostUdpTunnel, NetOffloads.Tunnel)
+                    | If(NetFeatures.HostUdpTunnelChecksum, NetOffloads.TunnelChecksum)
                     | (hasUso ? NetOffloads.Uso4 | NetOffloads.Uso6 : NetOffloads.None);
         }
     }
@@ -164,6 +168,8 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
                 | If(NetFeatures.GuestTso6, NetOffloads.Tso6)
                 | If(NetFeatures.GuestEcn, NetOffloads.Ecn)
                 | If(NetFeatures.GuestUfo, NetOffloads.Ufo)
+                | If(NetFeatures.GuestUdpTunnel, NetOffloads.Tunnel)
+                | If(NetFeatures.GuestUdpTunnelChecksum, NetOffloads.TunnelChecksum)
                 | If(NetFeatures.GuestUso4, NetOffloads.Uso4)
                 | If(NetFeatures.GuestUso6, NetOffloads.Uso6);
 
@@ -424,6 +430,7 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
         if (send.HasFlag(NetOffloads.Checksum))
         {
             bool hasTso = (send & (NetOffloads.Tso4 | NetOffloads.Tso6)) != NetOffloads.None;
+            bool hasTunnel = send.HasFlag(NetOffloads.Segments | NetOffloads.Tunnel);
             features = features
                 .With(NetFeatures.Checksum)
                 .WithIf(NetFeatures.HostTso4, send.HasFlag(NetOffloads.Tso4))
@@ -431,12 +438,15 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
                 .WithIf(NetFeatures.HostEcn, hasTso && send.HasFlag(NetOffloads.Ecn))
                 .WithIf(NetFeatures.HostUfo, send.HasFlag(NetOffloads.Ufo))
                 .WithIf(NetFeatures.HostUso, send.HasFlag(NetOffloads.Uso4 | NetOffloads.Uso6))
+                .WithIf(NetFeatures.HostUdpTunnel, hasTunnel)
+                .WithIf(NetFeatures.HostUdpTunnelChecksum, hasTunnel && send.HasFlag(NetOffloads.TunnelChecksum))
                 .WithIf(NetFeatures.GuestHeaderLength, hasTso);
         }
 
         if (receive.HasFlag(NetOffloads.Checksum))
         {
             bool hasTso = (receive & (NetOffloads.Tso4 | NetOffloads.Tso6)) != NetOffloads.None;
+            bool hasTunnel = receive.HasFlag(NetOffloads.Segments | NetOffloads.Tunnel);
             features = features
                 .With(NetFeatures.GuestChecksum)
                 .WithIf(NetFeatures.GuestTso4, receive.HasFlag(NetOffloads.Tso4))
@@ -444,7 +454,9 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
                 .WithIf(NetFeatures.GuestEcn, hasTso && receive.HasFlag(NetOffloads.Ecn))
                 .WithIf(NetFeatures.GuestUfo, receive.HasFlag(NetOffloads.Ufo))
                 .WithIf(NetFeatures.GuestUso4, receive.HasFlag(NetOffloads.Uso4))
-                .WithIf(NetFeatures.GuestUso6, receive.HasFlag(NetOffloads.Uso6));
+                .WithIf(NetFeatures.GuestUso6, receive.HasFlag(NetOffloads.Uso6))
+                .WithIf(NetFeatures.GuestUdpTunnel, hasTunnel)
+                .WithIf(NetFeatures.GuestUdpTunnelChecksum, hasTunnel && receive.HasFlag(NetOffloads.TunnelChecksum));
         }
 
         return features;

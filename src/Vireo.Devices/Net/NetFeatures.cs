@@ -107,4 +107,16 @@ public static class NetFeatures
 
     /// <summary>There may be several configurations of scaling.</summary>
     public const int ScalingContexts = 64;
+
+    /// <summary>The driver takes packets in a UDP tunnel that are yet to be segmented.</summary>
+    public const int GuestUdpTunnel = 65;
+
+    /// <summary>The checksum of such a packet's outer header may be partial, too.</summary>
+    public const int GuestUdpTunnelChecksum = 66;
+
+    /// <summary>The device segments packets in a UDP tunnel.</summary>
+    public const int HostUdpTunnel = 67;
+
+    /// <summary>The device completes the checksum of such a packet's outer header, too.</summary>
+    public const int HostUdpTunnelChecksum = 68;
 }

@@ -35,6 +35,9 @@ public readonly ref struct NetFrame
     /// <summary>What is yet to be done to it.</summary>
     public NetHeader Header { get; }
 
+    /// <summary>Where the parts of a packet in a UDP tunnel are; of use only if <see cref="NetHeader.IsTunnel"/>.</summary>
+    public NetTunnelOffsets Tunnel { get; init; }
+
     /// <summary>Its first bytes, in memory that nobody else writes to; may be empty.</summary>
     public ReadOnlySpan<byte> Head { get; }
 
@@ -70,12 +73,12 @@ public readonly ref struct NetFrame
             }
         }
 
-        return new(Header, head, segments[..used], LengthBytes);
+        return new(Header, head, segments[..used], LengthBytes) { Tunnel = Tunnel };
     }
 
     /// <summary>The same bytes with something else to be done to them.</summary>
     /// <param name="header">What is to be done.</param>
-    public NetFrame WithHeader(NetHeader header) => new(header, Head, Rest, LengthBytes);
+    public NetFrame WithHeader(NetHeader header) => new(header, Head, Rest, LengthBytes) { Tunnel = Tunnel };
 
     /// <summary>Copies the whole frame.</summary>
     /// <param name="destination">At least <see cref="LengthBytes"/> bytes.</param>

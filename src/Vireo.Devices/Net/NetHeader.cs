@@ -21,14 +21,23 @@ public readonly record struct NetHeader
     /// <summary>Bit of <see cref="Flags"/>: the checksum was found to be right.</summary>
     public const byte DataValid = 2;
 
+    /// <summary>Bit of <see cref="Flags"/>: the checksum of the tunnel's UDP header is to be calculated, too.</summary>
+    public const byte TunnelChecksum = 8;
+
+    /// <summary>Bit of <see cref="SegmentationType"/>: the packet is in a UDP tunnel; see <see cref="NetTunnelOffsets"/> for which IP.</summary>
+    public const byte Tunnel4 = 0x20;
+
+    /// <summary>Bit of <see cref="SegmentationType"/>: as <see cref="Tunnel4"/>, for IPv6.</summary>
+    public const byte Tunnel6 = 0x40;
+
     /// <summary>Bit of <see cref="SegmentationType"/>: the TCP packet has explicit congestion notification.</summary>
     public const byte Ecn = 0x80;
 
-    /// <summary><see cref="NeedsChecksum"/> and <see cref="DataValid"/>; bits without a name are ignored.</summary>
+    /// <summary><see cref="NeedsChecksum"/>, <see cref="DataValid"/>, <see cref="TunnelChecksum"/>; bits without a name are ignored.</summary>
     [field: CField("flags")]
     public byte Flags { get; init; }
 
-    /// <summary>A <see cref="NetSegmentation"/>, and perhaps <see cref="Ecn"/>.</summary>
+    /// <summary>A <see cref="NetSegmentation"/>, and perhaps <see cref="Ecn"/>, <see cref="Tunnel4"/> or <see cref="Tunnel6"/>.</summary>
     [field: CField("gso_type")]
     public byte SegmentationType { get; init; }
 
@@ -53,7 +62,10 @@ public readonly record struct NetHeader
     public Le16 BufferCount { get; init; }
 
     /// <summary>How the packet is to be cut.</summary>
-    public NetSegmentation Segmentation => (NetSegmentation)(SegmentationType & ~Ecn);
+    public NetSegmentation Segmentation => (NetSegmentation)(SegmentationType & ~(Ecn | Tunnel4 | Tunnel6));
+
+    /// <summary>Whether the packet that is to be cut is in a UDP tunnel.</summary>
+    public bool IsTunnel => (SegmentationType & (Tunnel4 | Tunnel6)) != 0;
 
     /// <summary>Whether a checksum is to be calculated.</summary>
     public bool IsChecksumPartial => (Flags & NeedsChecksum) != 0;

@@ -90,6 +90,12 @@ public readonly record struct NetLayout
     internal static NetLayout OfInner(ReadOnlySpan<byte> head, int at, int etherType) =>
         Nothing.WithPacket(head, at, etherType);
 
+    /// <summary>The same for an IP packet inside a frame, whichever it is.</summary>
+    /// <param name="head">The first bytes of the outer frame, a private copy.</param>
+    /// <param name="at">Where the inner packet begins, within the bytes.</param>
+    internal static NetLayout OfInnerPacket(ReadOnlySpan<byte> head, int at) =>
+        OfInner(head, at, head[at] >> 4 == 6 ? EtherTypeIp6 : EtherTypeIp4);
+
     private NetLayout WithEthernet(ReadOnlySpan<byte> head, int at)
     {
         NetLayout layout = this;

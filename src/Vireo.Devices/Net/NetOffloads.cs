@@ -28,6 +28,15 @@ public enum NetOffloads
     /// <summary>UDP over IPv6 may be unsegmented.</summary>
     Uso6 = 1 << 6,
 
+    /// <summary>Unsegmented TCP and UDP may be in a UDP tunnel; goes with all of those four only.</summary>
+    Tunnel = 1 << 7,
+
+    /// <summary>The checksum of such a tunnel's UDP header may be partial; goes with <see cref="Tunnel"/> only.</summary>
+    TunnelChecksum = 1 << 8,
+
+    /// <summary>What a packet in a UDP tunnel may be cut by: <see cref="Tunnel"/> needs all of it.</summary>
+    Segments = Tso4 | Tso6 | Uso4 | Uso6,
+
     /// <summary>Everything there is.</summary>
-    All = Checksum | Tso4 | Tso6 | Ecn | Ufo | Uso4 | Uso6,
+    All = Checksum | Segments | Ecn | Ufo | Tunnel | TunnelChecksum,
 }

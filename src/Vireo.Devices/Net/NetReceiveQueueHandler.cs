@@ -22,9 +22,13 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
 
     private const int SegmentsAtStart = 32;
 
+    /// <summary>The longest header there is.</summary>
+    private const int HeaderBytesMax = NetTunnelOffsets.HeaderBytes;
+
     private readonly NetDevice _device;
     private readonly NetQueueStatistics _statistics;
     private readonly bool _isMerging;
+    private readonly bool _hasLongHeader;
     private readonly bool _reportsHash;
     private readonly int _headerBytes;
     private readonly byte[] _head = new byte[HeadBytes];
@@ -51,8 +55,9 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
         _device = device;
         _statistics = statistics;
         _isMerging = device.HasFeature(NetFeatures.MergeReceiveBuffers);
-        _reportsHash = device.HasFeature(NetFeatures.HashReport);
         _headerBytes = device.HeaderBytes;
+        _hasLongHeader = _headerBytes > NetHeader.LengthBytes;
+        _reportsHash = device.HasFeature(NetFeatures.HashReport);
     }
 
     /// <inheritdoc/>
@@ -164,12 +169,34 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
     {
         if (frame.Header.IsPlain || NetHeaderCheck.IsTaken(frame.Header, state.Offloads, ipVersion: 0))
         {
-            return Place(in frame, hash, state);
+            return frame.Header.IsTunnel ? AcceptTunnel(in frame, hash, state) : Place(in frame, hash, state);
         }
 
         return frame.Header.IsChecksumPartial || frame.Header.Segmentation != NetSegmentation.None
             ? Resolve(in frame, hash, state)
             : Place(frame.WithHeader(default), hash, state);
+    }
+
+    /// <summary>Places a frame that is in a UDP tunnel and not segmented.</summary>
+    /// <remarks>
+    /// The bit that says tunnel means the inner IP to the specification and the outer one to Linux, whose driver throws
+    /// away what it takes for an IPv6 header that is too short. No bit tells both of them of IPv6 in IPv4.
+    /// </remarks>
+    private NetDelivery AcceptTunnel(in NetFrame frame, NetHash hash, NetReceiveState state)
+    {
+        NetTunnelOffsets tunnel = frame.Tunnel;
+        if (tunnel.InnerVersion == 6 && tunnel.OuterVersion == 4)
+        {
+            return Resolve(in frame, hash, state);
+        }
+
+        const int Both = NetHeader.Tunnel4 | NetHeader.Tunnel6;
+        int tunnelBit = tunnel.InnerVersion == 6 ? NetHeader.Tunnel6 : NetHeader.Tunnel4;
+        NetHeader header = frame.Header with
+        {
+            SegmentationType = (byte)(frame.Header.SegmentationType & ~Both | tunnelBit),
+        };
+        return Place(frame.WithHeader(header), hash, state);
     }
 
     /// <summary>Completes the checksum, or cuts the frame into segments.</summary>
@@ -225,7 +252,7 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
         while (Queue.TryPop(out DescriptorChain chain))
         {
             ReadOnlySpan<Segment> pieces = chain.Writable;
-            if (!_reportsHash && pieces.Length == 1 && (uint)pieces[0].Length >= needed)
+            if (!_hasLongHeader && pieces.Length == 1 && (uint)pieces[0].Length >= needed)
             {
                 WriteWhole(pieces[0].Bytes, in frame);
                 Complete(chain.Head, needed);
@@ -236,7 +263,7 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
             if (chain.WritableBytes >= needed)
             {
                 ChainWriter writer = chain.Writer;
-                WriteHeader(ref writer, frame.Header, hash, bufferCount: 1);
+                WriteHeader(ref writer, in frame, hash, bufferCount: 1);
                 Copy(ref writer, in frame);
                 Complete(chain.Head, needed);
                 Count(in frame);
@@ -287,7 +314,7 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
 
         int count = _stock.CountFor(needed);
         NetStockWriter writer = new(_stock);
-        WriteHeader(ref writer, frame.Header, hash, (ushort)count);
+        WriteHeader(ref writer, in frame, hash, (ushort)count);
         Copy(ref writer, in frame);
         uint left = needed;
         for (int index = 0; index < count; index++)
@@ -372,21 +399,33 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
         }
     }
 
-    private void WriteHeader(ref ChainWriter writer, NetHeader header, NetHash hash, ushort bufferCount)
+    private void WriteHeader(ref ChainWriter writer, in NetFrame frame, NetHash hash, ushort bufferCount)
     {
-        writer.TryWrite(header with { BufferCount = bufferCount });
-        if (_reportsHash)
-        {
-            writer.TryWrite(new NetHashHeader(hash.Value, hash.Report));
-        }
+        Span<byte> bytes = stackalloc byte[HeaderBytesMax];
+        writer.TryCopyFrom(MakeHeader(bytes, in frame, hash, bufferCount));
     }
 
-    private void WriteHeader(ref NetStockWriter writer, NetHeader header, NetHash hash, ushort bufferCount)
+    private void WriteHeader(ref NetStockWriter writer, in NetFrame frame, NetHash hash, ushort bufferCount)
     {
-        writer.Write(header with { BufferCount = bufferCount });
+        Span<byte> bytes = stackalloc byte[HeaderBytesMax];
+        writer.Write(MakeHeader(bytes, in frame, hash, bufferCount));
+    }
+
+    /// <summary>Makes a header as long as was negotiated.</summary>
+    private ReadOnlySpan<byte> MakeHeader(Span<byte> bytes, in NetFrame frame, NetHash hash, ushort bufferCount)
+    {
+        bytes.Clear();
+        Wire.Write(bytes, frame.Header with { BufferCount = bufferCount });
         if (_reportsHash)
         {
-            writer.Write(new NetHashHeader(hash.Value, hash.Report));
+            Wire.Write(bytes[NetHeader.LengthBytes..], new NetHashHeader(hash.Value, hash.Report));
         }
+
+        if (frame.Header.IsTunnel)
+        {
+            frame.Tunnel.Write(bytes);
+        }
+
+        return bytes[.._headerBytes];
     }
 }

@@ -30,7 +30,17 @@ public sealed class NetSegmenter
         pinned: true
     );
 
+    /// <summary>Where the headers of the packet that is cut are; the inner ones of a packet in a tunnel.</summary>
     private NetLayout _layout;
+
+    /// <summary>Where the headers of the tunnel are, if there is one.</summary>
+    private NetLayout _outer;
+
+    private bool _isTunnel;
+
+    /// <summary>Whether the tunnel's UDP header is to have a checksum.</summary>
+    private bool _hasOuterChecksum;
+
     private NetSegmentation _kind;
     private int _frameBytes;
 
@@ -68,8 +78,15 @@ public sealed class NetSegmenter
             return true;
         }
 
-        _layout = NetLayout.Of(bytes);
-        return TryFindHeaders(bytes, frame.Header);
+        _outer = NetLayout.Of(bytes);
+        _isTunnel = frame.Header.IsTunnel;
+        if (!_isTunnel)
+        {
+            _layout = _outer;
+            return TryFindHeaders(bytes, frame.Header);
+        }
+
+        return TryFindTunnel(bytes, frame.Header, frame.Tunnel) && TryFindHeaders(bytes, frame.Header);
     }
 
     /// <summary>Makes the next frame that has nothing left to be done.</summary>
@@ -95,6 +112,28 @@ public sealed class NetSegmenter
         _taken += length;
         _count++;
         return true;
+    }
+
+    /// <summary>Finds both sets of headers anew: what was checked before may have been changed since.</summary>
+    private bool TryFindTunnel(ReadOnlySpan<byte> bytes, NetHeader header, NetTunnelOffsets tunnel)
+    {
+        int udp = _outer.TransportOffset;
+        if (
+            !_outer.IsUdp
+            || udp != tunnel.OuterTransport
+            || tunnel.InnerNetwork < udp + UdpHeaderBytes
+            || tunnel.InnerNetwork >= bytes.Length
+        )
+        {
+            return false;
+        }
+
+        _layout = NetLayout.OfInnerPacket(bytes, tunnel.InnerNetwork);
+        // Zero means that there is none. Any other that is not ours to make was right for one length only, if for that.
+        _hasOuterChecksum =
+            (header.Flags & NetHeader.TunnelChecksum) != 0
+            || BinaryPrimitives.ReadUInt16BigEndian(bytes[(udp + UdpChecksumOffset)..]) != 0;
+        return _kind != NetSegmentation.UdpFragments;
     }
 
     private bool TryFindHeaders(Span<byte> bytes, NetHeader header)
@@ -127,7 +166,7 @@ public sealed class NetSegmenter
 
         // The length field of IP has 16 bits.
         int longest = _headerBytes + Math.Min(_payloadPerSegment, bytes.Length - _headerBytes) + FragmentHeaderBytes;
-        if (longest - _layout.NetworkOffset > ushort.MaxValue)
+        if (longest - _outer.NetworkOffset > ushort.MaxValue)
         {
             return false;
         }
@@ -158,7 +197,7 @@ public sealed class NetSegmenter
         _frame.AsSpan(0, _headerBytes).CopyTo(segment);
         _frame.AsSpan(_headerBytes + _taken, length).CopyTo(segment[_headerBytes..]);
         bool isLast = _headerBytes + _taken + length == _frameBytes;
-        WriteIpLength(segment, segment.Length - _layout.NetworkOffset);
+        WriteIpLength(segment, _layout, _count);
         Span<byte> transport = segment[_layout.TransportOffset..];
         int checksumOffset = UdpChecksumOffset;
         if (_layout.IsTcp)
@@ -176,20 +215,38 @@ public sealed class NetSegmenter
             BinaryPrimitives.WriteUInt16BigEndian(transport[UdpLengthOffset..], (ushort)transport.Length);
         }
 
-        WriteTransportChecksum(segment, transport, checksumOffset);
+        WriteTransportChecksum(segment, _layout, checksumOffset);
+        if (_isTunnel)
+        {
+            WriteOuter(segment);
+        }
+
         return segment;
     }
 
-    private void WriteTransportChecksum(ReadOnlySpan<byte> segment, Span<byte> transport, int checksumOffset)
+    /// <summary>The tunnel's own headers, when all that is inside is complete.</summary>
+    private void WriteOuter(Span<byte> segment)
     {
+        WriteIpLength(segment, _outer, _count);
+        Span<byte> udp = segment[_outer.TransportOffset..];
+        BinaryPrimitives.WriteUInt16BigEndian(udp[UdpLengthOffset..], (ushort)udp.Length);
+        if (_hasOuterChecksum)
+        {
+            WriteTransportChecksum(segment, _outer, UdpChecksumOffset);
+        }
+    }
+
+    private static void WriteTransportChecksum(Span<byte> segment, NetLayout layout, int checksumOffset)
+    {
+        Span<byte> transport = segment[layout.TransportOffset..];
         Span<byte> field = transport.Slice(checksumOffset, sizeof(ushort));
         field.Clear();
-        ReadOnlySpan<byte> ip = segment[_layout.NetworkOffset..];
-        ReadOnlySpan<byte> addresses = _layout.IpVersion == 4 ? ip.Slice(12, 8) : ip.Slice(8, 32);
+        ReadOnlySpan<byte> ip = segment[layout.NetworkOffset..];
+        ReadOnlySpan<byte> addresses = layout.IpVersion == 4 ? ip.Slice(12, 8) : ip.Slice(8, 32);
         ulong sum =
-            NetChecksum.SumPseudoHeader(addresses, _layout.Protocol, transport.Length) + NetChecksum.Sum(transport);
+            NetChecksum.SumPseudoHeader(addresses, layout.Protocol, transport.Length) + NetChecksum.Sum(transport);
         ushort checksum = NetChecksum.Finish(sum);
-        BinaryPrimitives.WriteUInt16BigEndian(field, checksum == 0 && _layout.IsUdp ? ushort.MaxValue : checksum);
+        BinaryPrimitives.WriteUInt16BigEndian(field, checksum == 0 && layout.IsUdp ? ushort.MaxValue : checksum);
     }
 
     private Span<byte> MakeFragment(int length)
@@ -206,7 +263,7 @@ public sealed class NetSegmenter
             int word = _taken / 8 | (isLast ? 0 : MoreFragments);
             BinaryPrimitives.WriteUInt16BigEndian(ip[6..], (ushort)word);
             // All fragments of a packet have the identification of the packet.
-            WriteIpLength(fragment, ip.Length, identificationStep: 0);
+            WriteIpLength(fragment, _layout, identificationStep: 0);
             return fragment;
         }
 
@@ -216,22 +273,21 @@ public sealed class NetSegmenter
         BinaryPrimitives.WriteUInt16BigEndian(header[2..], (ushort)(_taken | (isLast ? 0 : 1)));
         BinaryPrimitives.WriteUInt32BigEndian(header[4..], _fragmentId);
         ip[6] = FragmentProtocol;
-        WriteIpLength(fragment, ip.Length);
+        WriteIpLength(fragment, _layout, identificationStep: 0);
         return fragment;
     }
 
-    private void WriteIpLength(Span<byte> frame, int lengthBytes) => WriteIpLength(frame, lengthBytes, _count);
-
-    private void WriteIpLength(Span<byte> frame, int lengthBytes, int identificationStep)
+    /// <summary>Writes the length of an IP packet that goes to the end of the frame, and what depends on it.</summary>
+    private static void WriteIpLength(Span<byte> frame, NetLayout layout, int identificationStep)
     {
-        Span<byte> ip = frame[_layout.NetworkOffset..];
-        if (_layout.IpVersion == 6)
+        Span<byte> ip = frame[layout.NetworkOffset..];
+        if (layout.IpVersion == 6)
         {
-            BinaryPrimitives.WriteUInt16BigEndian(ip[4..], (ushort)(lengthBytes - NetLayout.Ip6HeaderBytes));
+            BinaryPrimitives.WriteUInt16BigEndian(ip[4..], (ushort)(ip.Length - NetLayout.Ip6HeaderBytes));
             return;
         }
 
-        BinaryPrimitives.WriteUInt16BigEndian(ip[2..], (ushort)lengthBytes);
+        BinaryPrimitives.WriteUInt16BigEndian(ip[2..], (ushort)ip.Length);
         int identification = BinaryPrimitives.ReadUInt16BigEndian(ip[4..]) + identificationStep;
         BinaryPrimitives.WriteUInt16BigEndian(ip[4..], (ushort)(identification & ushort.MaxValue));
         Span<byte> header = ip[..((ip[0] & 0xf) * 4)];

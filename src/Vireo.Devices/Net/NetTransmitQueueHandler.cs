@@ -24,11 +24,17 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
     private readonly uint _headerBytes;
     private readonly byte[] _head = new byte[HeadBytes];
 
+    /// <summary>The headers of a packet in a tunnel; made when there is one.</summary>
+    private byte[]? _tunnelHead;
+
     /// <summary>The segments of the packet at hand; grows to the longest chain.</summary>
     private Segment[] _segments = new Segment[SegmentsAtStart];
 
     /// <summary>The same less what was copied to the head.</summary>
     private Segment[] _rest = new Segment[SegmentsAtStart];
+
+    /// <summary>Where the parts of the packet at hand are said to be, if headers tell.</summary>
+    private NetTunnelOffsets _tunnel;
 
     private INetSender? _sender;
 
@@ -100,6 +106,11 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
         if (pieces.Length == 1 && (uint)pieces[0].Length >= _headerBytes)
         {
             NetHeader header = Wire.Read<NetHeader>(pieces[0].Bytes);
+            if (_headerBytes >= NetTunnelOffsets.HeaderBytes)
+            {
+                _tunnel = NetTunnelOffsets.Read(pieces[0].Bytes);
+            }
+
             _segments[0] = pieces[0].Slice((int)_headerBytes, pieces[0].Length - (int)_headerBytes);
             return TrySend(header, _segments.AsSpan(0, 1), (uint)_segments[0].Length);
         }
@@ -110,10 +121,14 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
     private bool TrySendPieces(in DescriptorChain chain)
     {
         ChainReader reader = chain.Reader;
-        if (!reader.TryRead(out NetHeader header) || !reader.TrySkip(_headerBytes - NetHeader.LengthBytes))
+        Span<byte> bytes = stackalloc byte[(int)_headerBytes];
+        if (!reader.TryCopyTo(bytes))
         {
             return false;
         }
+
+        NetHeader header = Wire.Read<NetHeader>(bytes);
+        _tunnel = _headerBytes >= NetTunnelOffsets.HeaderBytes ? NetTunnelOffsets.Read(bytes) : default;
 
         if (_segments.Length < chain.Readable.Length)
         {
@@ -136,6 +151,11 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
 
         if (!header.IsPlain || header.HeaderBytes != 0)
         {
+            if (header.IsTunnel || (header.Flags & NetHeader.TunnelChecksum) != 0)
+            {
+                return TrySendTunnel(header, packet, (int)lengthBytes);
+            }
+
             if (!NetHeaderCheck.TryNormalize(header, (int)lengthBytes, _offloads, out header))
             {
                 return false;
@@ -145,27 +165,57 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
             header = header.IsChecksumPartial ? header : default;
         }
 
+        Pass(new(header, [], packet, (int)lengthBytes));
+        return true;
+    }
+
+    /// <summary>Checks a packet that says it is in a UDP tunnel: what was checked is a copy, and the copy is what goes on.</summary>
+    private bool TrySendTunnel(NetHeader header, ReadOnlySpan<Segment> packet, int lengthBytes)
+    {
+        if (!header.IsTunnel)
+        {
+            // A flag that the driver was not told of is none. One that it was told of says nothing without a tunnel.
+            byte known = (byte)(header.Flags & ~NetHeader.TunnelChecksum);
+            return !_offloads.HasFlag(NetOffloads.TunnelChecksum)
+                && TrySend(header with { Flags = known }, packet, (uint)lengthBytes);
+        }
+
+        _tunnelHead ??= new byte[NetHeaderCheck.TunnelHeadBytes];
+        NetFrame frame = new NetFrame(default, [], packet, lengthBytes).WithHead(_tunnelHead, _rest);
+        if (!NetHeaderCheck.TryNormalizeTunnel(header, ref _tunnel, frame.Head, lengthBytes, _offloads, out header))
+        {
+            return false;
+        }
+
+        Pass(new NetFrame(header, frame.Head, frame.Rest, lengthBytes) { Tunnel = _tunnel });
+        return true;
+    }
+
+    /// <summary>Hands the port a packet that was checked.</summary>
+    private void Pass(in NetFrame packet)
+    {
         NetReceiveState state = _device.State;
         if (!state.IsLinkUp)
         {
             _statistics.AddFiltered();
-            return true;
+            return;
         }
 
-        NetFrame frame = new(header, [], packet, (int)lengthBytes);
         if (state.SteersByFlow)
         {
-            frame = frame.WithHead(_head, _rest);
+            NetFrame frame = packet.WithHead(_head, _rest);
             _device.Flows.Note(frame.Head, NetDevice.PairOf(QueueIndex));
+            _sender!.Send(in frame);
         }
-
-        _sender!.Send(in frame);
-        _statistics.AddPacket((int)lengthBytes);
-        if (!header.IsPlain)
+        else
         {
-            _statistics.AddOffload(header, (int)lengthBytes);
+            _sender!.Send(in packet);
         }
 
-        return true;
+        _statistics.AddPacket(packet.LengthBytes);
+        if (!packet.Header.IsPlain)
+        {
+            _statistics.AddOffload(packet.Header, packet.LengthBytes);
+        }
     }
 }

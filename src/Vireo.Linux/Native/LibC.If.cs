@@ -30,6 +30,8 @@ internal static partial class LibC
     internal const uint TUN_F_UFO = 0x10;
     internal const uint TUN_F_USO4 = 0x20;
     internal const uint TUN_F_USO6 = 0x40;
+    internal const uint TUN_F_UDP_TUNNEL_GSO = 0x80;
+    internal const uint TUN_F_UDP_TUNNEL_GSO_CSUM = 0x100;
 
     private const uint TunFamily = 'T';
 

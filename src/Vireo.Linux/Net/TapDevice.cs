@@ -112,7 +112,7 @@ public sealed class TapDevice : IDisposable
     }
 
     /// <summary>Sets the length of the header before each frame, and that it is little-endian.</summary>
-    /// <param name="lengthBytes">10, or 12 with a number of buffers at its end.</param>
+    /// <param name="lengthBytes">10, 12 with a number of buffers at its end, or 24 with what <see cref="TapOffloads.Tunnel"/> needs.</param>
     /// <exception cref="LinuxException">The kernel refused.</exception>
     // SAFETY: the kernel reads four bytes of a local variable.
     public unsafe void SetHeaderLength(int lengthBytes)

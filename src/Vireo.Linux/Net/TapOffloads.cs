@@ -29,4 +29,10 @@ public enum TapOffloads : uint
 
     /// <summary>UDP over IPv6 may be unsegmented (Linux 6.2).</summary>
     Uso6 = LibC.TUN_F_USO6,
+
+    /// <summary>Unsegmented TCP and UDP may be in a UDP tunnel; the header is then 24 bytes long (Linux 6.17).</summary>
+    Tunnel = LibC.TUN_F_UDP_TUNNEL_GSO,
+
+    /// <summary>The checksum of the tunnel's UDP header may be partial; with <see cref="Tunnel"/> (Linux 6.17).</summary>
+    TunnelChecksum = LibC.TUN_F_UDP_TUNNEL_GSO_CSUM,
 }

@@ -28,6 +28,8 @@ public sealed class NativeDeclarationTests
         [nameof(vhost_features_array)] = "6.17",
         [nameof(LibC.TUN_F_USO4)] = "6.2",
         [nameof(LibC.TUN_F_USO6)] = "6.2",
+        [nameof(LibC.TUN_F_UDP_TUNNEL_GSO)] = "6.17",
+        [nameof(LibC.TUN_F_UDP_TUNNEL_GSO_CSUM)] = "6.17",
     };
 
     [Fact]

@@ -5,7 +5,7 @@ namespace Vireo.Tests.Fakes;
 /// <summary>A port that keeps what it is given, and brings what a test puts into it.</summary>
 internal sealed class FakeNetPort : INetPort
 {
-    private readonly Queue<(NetHeader Header, byte[] Frame)> _incoming = new();
+    private readonly Queue<(NetHeader Header, NetTunnelOffsets Tunnel, byte[] Frame)> _incoming = new();
 
     public NetPortTraits Traits { get; init; } =
         new()
@@ -20,6 +20,9 @@ internal sealed class FakeNetPort : INetPort
     public Action? LinkChanged { get; set; }
 
     public List<(NetHeader Header, byte[] Frame, int Pair)> Sent { get; } = [];
+
+    /// <summary>Where the parts of each frame of <see cref="Sent"/> are that is in a tunnel.</summary>
+    public List<NetTunnelOffsets> SentTunnels { get; } = [];
 
     public List<byte[]> Injected { get; } = [];
 
@@ -38,9 +41,9 @@ internal sealed class FakeNetPort : INetPort
     public int Waiting => _incoming.Count;
 
     /// <summary>Puts a frame where the device finds it, and tells the device.</summary>
-    public void Bring(byte[] frame, NetHeader header = default)
+    public void Bring(byte[] frame, NetHeader header = default, NetTunnelOffsets tunnel = default)
     {
-        _incoming.Enqueue((header, frame));
+        _incoming.Enqueue((header, tunnel, frame));
         foreach (INetReceiveQueue queue in Receivers.Values)
         {
             queue.Wake();
@@ -80,6 +83,10 @@ internal sealed class FakeNetPort : INetPort
             byte[] bytes = new byte[frame.LengthBytes];
             frame.CopyTo(bytes);
             port.Sent.Add((frame.Header, bytes, pair));
+            if (frame.Header.IsTunnel)
+            {
+                port.SentTunnels.Add(frame.Tunnel);
+            }
         }
 
         public void Flush() => port.FlushCount++;
@@ -92,9 +99,12 @@ internal sealed class FakeNetPort : INetPort
         public int Receive(int countMax)
         {
             int count = 0;
-            while (count < countMax && port._incoming.TryPeek(out (NetHeader Header, byte[] Frame) next))
+            while (
+                count < countMax
+                && port._incoming.TryPeek(out (NetHeader Header, NetTunnelOffsets Tunnel, byte[] Frame) next)
+            )
             {
-                NetFrame frame = new(next.Header, next.Frame, [], next.Frame.Length);
+                NetFrame frame = new(next.Header, next.Frame, [], next.Frame.Length) { Tunnel = next.Tunnel };
                 if (queue.Deliver(in frame) == NetDelivery.Full)
                 {
                     break;

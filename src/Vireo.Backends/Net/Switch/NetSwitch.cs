@@ -35,7 +35,7 @@ public sealed class NetSwitch
     private readonly AddressTable _addresses;
     private readonly Lock _gate = new();
     private readonly byte[] _head = new byte[HeadBytes];
-    private readonly byte[] _otherHead = new byte[HeadBytes + TagBytes];
+    private readonly byte[] _otherHead = new byte[NetFrame.LengthMax + TagBytes];
     private Segment[] _rest = new Segment[SegmentsAtStart];
 
     /// <summary>The ports; replaced as a whole when one comes or goes.</summary>
@@ -194,7 +194,7 @@ public sealed class NetSwitch
         BinaryPrimitives.WriteUInt16BigEndian(head[AddressesBytes..], EtherTypeTag);
         BinaryPrimitives.WriteUInt16BigEndian(head[(AddressesBytes + sizeof(ushort))..], (ushort)vlan);
         frame.Head[AddressesBytes..].CopyTo(head[(AddressesBytes + TagBytes)..]);
-        return new(Shift(frame.Header, TagBytes), head, frame.Rest, frame.LengthBytes + TagBytes);
+        return Shift(in frame, head, TagBytes);
     }
 
     private NetFrame WithoutTag(in NetFrame frame)
@@ -202,8 +202,14 @@ public sealed class NetSwitch
         Span<byte> head = _otherHead.AsSpan(0, frame.Head.Length - TagBytes);
         frame.Head[..AddressesBytes].CopyTo(head);
         frame.Head[(AddressesBytes + TagBytes)..].CopyTo(head[AddressesBytes..]);
-        return new(Shift(frame.Header, -TagBytes), head, frame.Rest, frame.LengthBytes - TagBytes);
+        return Shift(in frame, head, -TagBytes);
     }
+
+    private static NetFrame Shift(in NetFrame frame, ReadOnlySpan<byte> head, int bytes) =>
+        new(Shift(frame.Header, bytes), head, frame.Rest, frame.LengthBytes + bytes)
+        {
+            Tunnel = frame.Header.IsTunnel ? frame.Tunnel.Shift(bytes) : default,
+        };
 
     /// <summary>What is to be done to the frame when its headers have moved; nothing where they would have moved out of it.</summary>
     private static NetHeader Shift(NetHeader header, int bytes) =>

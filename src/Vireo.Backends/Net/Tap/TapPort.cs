@@ -15,6 +15,9 @@ public sealed class TapPort : INetPort, IDisposable
     private readonly TapDevice[] _queues;
     private readonly EventLoopGroup _loops;
 
+    /// <summary>Length of the header before each frame, in both directions.</summary>
+    private readonly int _headerBytes;
+
     /// <summary>Which queues the kernel may put frames into. Control thread, or the loop of pair 0.</summary>
     private readonly bool[] _isAttached;
 
@@ -31,12 +34,13 @@ public sealed class TapPort : INetPort, IDisposable
         _isAttached = new bool[queues.Length];
         _isOpen = new bool[queues.Length];
         Array.Fill(_isAttached, true);
+        NetOffloads offloads = FindOffloads(queues[0]);
+        _headerBytes = offloads.HasFlag(NetOffloads.Tunnel) ? NetTunnelOffsets.HeaderBytes : NetHeader.LengthBytes;
         foreach (TapDevice queue in queues)
         {
-            queue.SetHeaderLength(NetHeader.LengthBytes);
+            queue.SetHeaderLength(_headerBytes);
         }
 
-        NetOffloads offloads = FindOffloads(queues[0]);
         Traits = new()
         {
             PairsMax = queues.Length,
@@ -115,13 +119,15 @@ public sealed class TapPort : INetPort, IDisposable
     }
 
     /// <inheritdoc/>
-    public INetSender OpenSender(int pairIndex, INetQueue queue) => new TapSender(_queues[pairIndex], Counters);
+    public INetSender OpenSender(int pairIndex, INetQueue queue) =>
+        new TapSender(_queues[pairIndex], _headerBytes, Counters);
 
     /// <inheritdoc/>
     public INetReceiver OpenReceiver(int pairIndex, INetReceiveQueue queue)
     {
         TapReceiver receiver = new(
             _queues[pairIndex],
+            _headerBytes,
             queue,
             _loops[queue.LoopIndex],
             Counters,
@@ -139,7 +145,7 @@ public sealed class TapPort : INetPort, IDisposable
     /// <inheritdoc/>
     public void Inject(ReadOnlySpan<byte> frame)
     {
-        using TapSender sender = new(_queues[0], Counters);
+        using TapSender sender = new(_queues[0], _headerBytes, Counters);
         sender.Send(new(default, frame, [], frame.Length));
     }
 
@@ -162,18 +168,33 @@ public sealed class TapPort : INetPort, IDisposable
             found |= queue.TrySetOffloads(ToTap(basic | more)) ? more : NetOffloads.None;
         }
 
+        const NetOffloads Tunnel = NetOffloads.Tunnel | NetOffloads.TunnelChecksum;
+        bool hasTunnel =
+            found.HasFlag(NetOffloads.Segments) && queue.TrySetOffloads(ToTap(basic | NetOffloads.Segments | Tunnel));
+        found |= hasTunnel ? Tunnel : NetOffloads.None;
+
         queue.TrySetOffloads(TapOffloads.None);
         return found;
     }
 
-    private static TapOffloads ToTap(NetOffloads offloads) =>
-        If(offloads, NetOffloads.Checksum, TapOffloads.Checksum)
-        | If(offloads, NetOffloads.Tso4, TapOffloads.Tso4)
-        | If(offloads, NetOffloads.Tso6, TapOffloads.Tso6)
-        | If(offloads, NetOffloads.Ecn, TapOffloads.Ecn)
-        | If(offloads, NetOffloads.Ufo, TapOffloads.Ufo)
-        // The kernel takes these two together only.
-        | If(offloads, NetOffloads.Uso4 | NetOffloads.Uso6, TapOffloads.Uso4 | TapOffloads.Uso6);
+    private static TapOffloads ToTap(NetOffloads offloads)
+    {
+        // Tunnels go with all that may be in them.
+        if (!offloads.HasFlag(NetOffloads.Segments | NetOffloads.Tunnel))
+        {
+            offloads &= ~(NetOffloads.Tunnel | NetOffloads.TunnelChecksum);
+        }
+
+        return If(offloads, NetOffloads.Checksum, TapOffloads.Checksum)
+            | If(offloads, NetOffloads.Tso4, TapOffloads.Tso4)
+            | If(offloads, NetOffloads.Tso6, TapOffloads.Tso6)
+            | If(offloads, NetOffloads.Ecn, TapOffloads.Ecn)
+            | If(offloads, NetOffloads.Ufo, TapOffloads.Ufo)
+            // The kernel takes these two together only.
+            | If(offloads, NetOffloads.Uso4 | NetOffloads.Uso6, TapOffloads.Uso4 | TapOffloads.Uso6)
+            | If(offloads, NetOffloads.Tunnel, TapOffloads.Tunnel)
+            | If(offloads, NetOffloads.TunnelChecksum, TapOffloads.TunnelChecksum);
+    }
 
     private static TapOffloads If(NetOffloads offloads, NetOffloads wanted, TapOffloads result) =>
         offloads.HasFlag(wanted) ? result : TapOffloads.None;

@@ -13,13 +13,14 @@ namespace Vireo.Backends.Net.Tap;
 internal sealed class TapReceiver : INetReceiver, ILoopWatcher
 {
     private readonly TapDevice _tap;
+    private readonly int _headerBytes;
     private readonly INetReceiveQueue _queue;
     private readonly EventLoop _loop;
     private readonly NetPortCounters _counters;
     private readonly Action _closed;
     private readonly LoopWatch _watch;
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(
-        NetHeader.LengthBytes + NetFrame.LengthMax + 1,
+        NetTunnelOffsets.HeaderBytes + NetFrame.LengthMax + 1,
         pinned: true
     );
 
@@ -27,11 +28,20 @@ internal sealed class TapReceiver : INetReceiver, ILoopWatcher
     private int _waitingBytes;
 
     private NetHeader _header;
+    private NetTunnelOffsets _tunnel;
 
     /// <summary>Makes a receiver.</summary>
-    public TapReceiver(TapDevice tap, INetReceiveQueue queue, EventLoop loop, NetPortCounters counters, Action closed)
+    public TapReceiver(
+        TapDevice tap,
+        int headerBytes,
+        INetReceiveQueue queue,
+        EventLoop loop,
+        NetPortCounters counters,
+        Action closed
+    )
     {
         _tap = tap;
+        _headerBytes = headerBytes;
         _queue = queue;
         _loop = loop;
         _counters = counters;
@@ -49,7 +59,10 @@ internal sealed class TapReceiver : INetReceiver, ILoopWatcher
         int count = 0;
         while (count < countMax && (_waitingBytes > 0 || TryRead(ref count)))
         {
-            NetFrame frame = new(_header, _buffer.AsSpan(NetHeader.LengthBytes, _waitingBytes), [], _waitingBytes);
+            NetFrame frame = new(_header, _buffer.AsSpan(_headerBytes, _waitingBytes), [], _waitingBytes)
+            {
+                Tunnel = _tunnel,
+            };
             if (_queue.Deliver(in frame) == NetDelivery.Full)
             {
                 return count;
@@ -80,12 +93,9 @@ internal sealed class TapReceiver : INetReceiver, ILoopWatcher
                 return false;
             }
 
-            int frameBytes = bytes - NetHeader.LengthBytes;
+            int frameBytes = bytes - _headerBytes;
             bool isFrame = frameBytes is >= NetFrame.EthernetBytes and <= NetFrame.LengthMax;
-            if (
-                isFrame
-                && NetHeaderCheck.TryNormalize(Wire.Read<NetHeader>(_buffer), frameBytes, NetOffloads.All, out _header)
-            )
+            if (isFrame && TryCheck(frameBytes))
             {
                 _waitingBytes = frameBytes;
                 return true;
@@ -94,5 +104,24 @@ internal sealed class TapReceiver : INetReceiver, ILoopWatcher
             _counters.AddReceiveDrop();
             count++;
         }
+    }
+
+    /// <summary>Checks the header of a frame that was read.</summary>
+    private bool TryCheck(int frameBytes)
+    {
+        NetHeader header = Wire.Read<NetHeader>(_buffer);
+        if (!header.IsTunnel)
+        {
+            return NetHeaderCheck.TryNormalize(header, frameBytes, NetOffloads.All, out _header);
+        }
+
+        if (_headerBytes < NetTunnelOffsets.HeaderBytes)
+        {
+            return false;
+        }
+
+        _tunnel = NetTunnelOffsets.Read(_buffer);
+        ReadOnlySpan<byte> head = _buffer.AsSpan(_headerBytes, Math.Min(frameBytes, NetHeaderCheck.TunnelHeadBytes));
+        return NetHeaderCheck.TryNormalizeTunnel(header, ref _tunnel, head, frameBytes, NetOffloads.All, out _header);
     }
 }

@@ -22,11 +22,11 @@ internal sealed class TapSender : INetSender
     private Segment[] _pieces = new Segment[VectorsAtStart];
 
     /// <summary>Makes a sender.</summary>
-    public TapSender(TapDevice tap, NetPortCounters counters)
+    public TapSender(TapDevice tap, int headerBytes, NetPortCounters counters)
     {
         _tap = tap;
         _counters = counters;
-        _pieces[0] = _memory.Slice(0, NetHeader.LengthBytes);
+        _pieces[0] = _memory.Slice(0, headerBytes);
     }
 
     /// <inheritdoc/>
@@ -36,6 +36,12 @@ internal sealed class TapSender : INetSender
     public void Send(in NetFrame frame)
     {
         Wire.Write(_pieces[0].Bytes, frame.Header);
+        if (frame.Header.IsTunnel)
+        {
+            // The kernel looks at them only if the header says tunnel.
+            frame.Tunnel.Write(_pieces[0].Bytes);
+        }
+
         int count = 1;
         if (frame.Rest.Length > TapDevice.VectorsMax - 2)
         {

@@ -229,6 +229,38 @@ public sealed class NetSwitchTests : IDisposable
         return frame;
     }
 
+    [Fact]
+    public void Tag_PutBeforeALongFrameOfThisProcess_Fits()
+    {
+        NetSwitch center = Make();
+        NetBench[] guests = Plug(center, 5, null);
+        byte[] frame = Packets.Plain(1400, MacAddress.Broadcast);
+
+        // Announcements and what an uplink brings lie in our memory, as a whole.
+        center.Ports[0].Inject(frame);
+
+        byte[] tagged = Assert.Single(Take(guests[1]));
+        Assert.Equal([.. frame[..12], 0x81, 0, 0, 5, .. frame[12..]], tagged);
+    }
+
+    [Fact]
+    public void Tunnel_UnderATag_IsWhereItsHeaderSays()
+    {
+        NetSwitch center = Make();
+        NetBench from = PlugIn(center, 5, static offered => offered);
+        NetBench whole = PlugIn(center, null, static offered => offered);
+        NetBench cut = PlugIn(center, null, NetBench.Plain);
+        byte[] frame = Packets.InVxlan(isOuter6: false, Packets.WithPartialChecksum(Packets.Tcp4(3000)));
+        (NetHeader header, NetTunnelOffsets tunnel) = Packets.TunnelHeader(frame, 1000);
+
+        from.Send(from.WithHeader(frame, header, tunnel));
+
+        byte[] packet = Assert.Single(whole.TakeBuffers());
+        Assert.Equal(new(34 + 4, 64 + 4), NetTunnelOffsets.Read(packet));
+        Assert.Equal(84 + 4, Wire.Read<NetHeader>(packet).ChecksumStart.Value);
+        Assert.Equal(3, Take(cut).Count);
+    }
+
     private static List<byte[]> Take(NetBench guest) => [.. guest.TakePackets().Select(static packet => packet.Frame)];
 
     private static void TakeAll(NetBench[] guests) => Array.ForEach(guests, static guest => Take(guest));

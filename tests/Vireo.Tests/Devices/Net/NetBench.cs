@@ -62,7 +62,10 @@ internal sealed class NetBench : IDisposable
 
     public NetDevice Device => (NetDevice)Home.Lifecycle.Device;
 
-    private int HeaderBytes => Home.Features.Contains(NetFeatures.HashReport) ? 20 : 12;
+    private int HeaderBytes =>
+        Home.Features.Contains(NetFeatures.HostUdpTunnel) || Home.Features.Contains(NetFeatures.GuestUdpTunnel) ? 24
+        : Home.Features.Contains(NetFeatures.HashReport) ? 20
+        : 12;
 
     /// <summary>No feature that changes what a plain test sees.</summary>
     public static FeatureSet Plain(FeatureSet offered) =>
@@ -73,6 +76,10 @@ internal sealed class NetBench : IDisposable
         offered.Without(
             FeatureSet.Of(
                 NetFeatures.HashReport,
+                NetFeatures.GuestUdpTunnel,
+                NetFeatures.GuestUdpTunnelChecksum,
+                NetFeatures.HostUdpTunnel,
+                NetFeatures.HostUdpTunnelChecksum,
                 NetFeatures.ControlReceive,
                 NetFeatures.ControlReceiveExtra,
                 NetFeatures.ControlVlan
@@ -101,10 +108,15 @@ internal sealed class NetBench : IDisposable
     /// <summary>Sends a frame behind a header.</summary>
     public void Send(byte[] frame, NetHeader header, int queue = 1) => Send(WithHeader(frame, header), queue);
 
-    public byte[] WithHeader(byte[] frame, NetHeader header)
+    public byte[] WithHeader(byte[] frame, NetHeader header, NetTunnelOffsets tunnel = default)
     {
         byte[] packet = new byte[HeaderBytes + frame.Length];
         Wire.Write(packet, in header);
+        if (HeaderBytes >= NetTunnelOffsets.HeaderBytes)
+        {
+            tunnel.Write(packet);
+        }
+
         frame.CopyTo(packet, HeaderBytes);
         return packet;
     }

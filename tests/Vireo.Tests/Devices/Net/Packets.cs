@@ -104,6 +104,61 @@ internal static class Packets
 
     public static byte[] Udp6(int payload) => Ip(false, "fd00::1", "fd00::2", 1000, 53, payload);
 
+    /// <summary>A frame in a VXLAN tunnel, without an outer checksum.</summary>
+    /// <param name="isOuter6">Whether the tunnel goes over IPv6.</param>
+    /// <param name="inner">The frame inside, with or without a complete checksum.</param>
+    public static byte[] InVxlan(bool isOuter6, byte[] inner)
+    {
+        const int VxlanBytes = 8;
+        byte[] frame = isOuter6
+            ? Ip(false, "fd01::1", "fd01::2", 5000, 4789, VxlanBytes + inner.Length)
+            : Ip(false, "10.1.0.1", "10.1.0.2", 5000, 4789, VxlanBytes + inner.Length);
+        int udp = NetLayout.Of(frame).TransportOffset;
+        frame.AsSpan(udp + 8, VxlanBytes).Clear();
+        frame[udp + 8] = 8;
+        frame[udp + 14] = 42;
+        inner.CopyTo(frame, udp + 8 + VxlanBytes);
+        frame.AsSpan(udp + 6, 2).Clear();
+        return frame;
+    }
+
+    /// <summary>What a driver writes before a frame in a tunnel, and where it says that its parts are.</summary>
+    /// <param name="frame">The frame, whose inner checksum is partial.</param>
+    /// <param name="size">Payload of each segment, in bytes.</param>
+    /// <param name="hasOuterChecksum">Whether the outer checksum is partial, too.</param>
+    public static (NetHeader Header, NetTunnelOffsets Tunnel) TunnelHeader(
+        byte[] frame,
+        int size,
+        bool hasOuterChecksum = false
+    )
+    {
+        var outer = NetLayout.Of(frame);
+        int innerAt = outer.TransportOffset + 16;
+        byte[] inner = frame[innerAt..];
+        var layout = NetLayout.Of(inner);
+        NetSegmentation segmentation =
+            !layout.IsTcp ? NetSegmentation.Udp
+            : layout.IpVersion == 4 ? NetSegmentation.Tcp4
+            : NetSegmentation.Tcp6;
+        NetHeader header = PartialHeader(inner, segmentation, size);
+        int tunnelBit = layout.IpVersion == 4 ? NetHeader.Tunnel4 : NetHeader.Tunnel6;
+        return (
+            header with
+            {
+                Flags = (byte)(header.Flags | (hasOuterChecksum ? NetHeader.TunnelChecksum : 0)),
+                SegmentationType = (byte)((byte)segmentation | tunnelBit),
+                HeaderBytes = (ushort)(header.HeaderBytes + innerAt),
+                ChecksumStart = (ushort)(header.ChecksumStart + innerAt),
+            },
+            new(
+                (ushort)outer.TransportOffset,
+                (ushort)(innerAt + layout.NetworkOffset),
+                (byte)outer.IpVersion,
+                (byte)layout.IpVersion
+            )
+        );
+    }
+
     /// <summary>The same frame with the sum of the pseudo header in the place of the checksum, as drivers leave it.</summary>
     public static byte[] WithPartialChecksum(byte[] frame)
     {
@@ -149,7 +204,18 @@ internal static class Packets
             Assert.Equal(ip.Length - 40, BinaryPrimitives.ReadUInt16BigEndian(ip[4..]));
         }
 
-        if (layout.TransportOffset >= 0)
+        bool hasChecksum =
+            layout.TransportOffset >= 0
+            && !(layout.IsUdp && BinaryPrimitives.ReadUInt16BigEndian(frame.AsSpan(layout.TransportOffset + 6)) == 0);
+        if (layout.IsUdp && hasChecksum)
+        {
+            Assert.Equal(
+                frame.Length - layout.TransportOffset,
+                BinaryPrimitives.ReadUInt16BigEndian(frame.AsSpan(layout.TransportOffset + 4))
+            );
+        }
+
+        if (hasChecksum)
         {
             Assert.Equal(0, Checksum([.. PseudoHeader(frame, layout), .. frame[layout.TransportOffset..]]));
         }
