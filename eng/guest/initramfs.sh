@@ -1,8 +1,9 @@
 #!/bin/bash
 # Packs a guest's initramfs: static busybox, eng/guest/init and agent, and the kernel modules of one flavour. Unpacks its kernel.
 #
-#   eng/guest/initramfs.sh [FLAVOUR]      prints "kernel PATH", "bzimage PATH", "initramfs PATH", "words WORDS" (default flavour: standard)
+#   eng/guest/initramfs.sh [FLAVOUR [COMPONENT]]      prints "kernel PATH", "bzimage PATH", "initramfs PATH", "words WORDS"
 #
+# FLAVOUR is standard unless said; the kernel is COMPONENT's (default: kernel), and so is busybox, if COMPONENT has one.
 # "kernel" is what QEMU starts: the program inside of "bzimage", which only boot loaders want. Neither it nor the initramfs is compressed:
 # an emulated processor would take a quarter of the time of a boot for it. "words" are for the command line of a kernel that is emulated.
 #
@@ -13,13 +14,16 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 flavour="${1:-standard}"
+component="${2:-kernel}"
 list="$guest_dir/flavours/$flavour.modules"
 [ -r "$list" ] || die "there is no flavour '$flavour' in eng/guest/flavours."
-paths="$("$guest_dir/provision.sh" kernel tools)"
-kernel_root="$(sed -n 's/^kernel //p' <<<"$paths")"
+paths="$("$guest_dir/provision.sh" "$component" tools)"
+kernel_root="$(sed -n "s/^$component //p" <<<"$paths")"
 tools="$(sed -n 's/^tools //p' <<<"$paths")"
 kernels=("$kernel_root"/boot/vmlinuz-*)
 version="${kernels[0]##*/vmlinuz-}"
+busybox="$kernel_root/usr/bin/busybox"
+[ -e "$busybox" ] || busybox="$tools/usr/bin/busybox"
 
 hash="$({
     echo "$kernel_root $tools"
@@ -56,6 +60,12 @@ strip_signature() {
 # payload_offset, payload_length; the last four bytes of the payload are its length when unpacked).
 unpack_kernel() {
     local file="${kernels[0]}" start length
+    # "HdrS": another processor's kernel is nothing that would have to be unpacked.
+    if [ "$(number "$file" 514 4)" -ne $((0x53726448)) ]; then
+        cp "$file" "$kernel.$$"
+        mv "$kernel.$$" "$kernel"
+        return
+    fi
     start=$((($(number "$file" 497 1) + 1) * 512 + $(number "$file" 584 4)))
     length=$(($(number "$file" 588 4) - 4))
     if [ "$(number "$file" "$start" 4)" -eq $((0xfd2fb528)) ]; then
@@ -76,9 +86,9 @@ pack() {
     local work="$image.partial.$$" file name
     say "initramfs: packing flavour $flavour for Linux $version"
     mkdir -p "$work/bin" "$work/lib/modules" "$work/dev" "$work/proc" "$work/sys" "$work/tmp" "$work/root" "$work/vireo"
-    cp "$tools/usr/bin/busybox" "$work/bin/busybox"
-    # Links made here cost nothing at boot.
-    while read -r name; do ln -s busybox "$work/bin/$name"; done < <("$work/bin/busybox" --list | grep -vx busybox)
+    cp "$busybox" "$work/bin/busybox"
+    # Links made here cost nothing at boot. One for another processor cannot be asked, but is the same program.
+    while read -r name; do ln -s busybox "$work/bin/$name"; done < <("$tools/usr/bin/busybox" --list | grep -vx busybox)
     ln -s bin "$work/sbin"
     cp "$guest_dir/init" "$work/init"
     cp "$guest_dir/agent" "$guest_dir/tap" "$work/vireo/"

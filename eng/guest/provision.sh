@@ -27,13 +27,14 @@ component_path() {
 #   packages, assume  what is wanted, and what its dependencies may take for installed
 #   programs          what the host runs from the tree, by launchers
 #   folders           made in the tree, for mounts
+#   architecture      of the packages, if it is not the host's (then no program of them runs here)
 #   depmod            "yes": the tree holds kernel modules to be indexed
 read_definition() {
     local key value
-    release='' target='' packages='' assume='' programs='' folders='' depmod=''
+    release='' target='' packages='' assume='' programs='' folders='' depmod='' architecture=amd64
     while read -r key value; do
         case "$key" in
-        release | target | packages | assume | programs | folders | depmod) printf -v "$key" '%s' "$value" ;;
+        release | target | packages | assume | programs | folders | depmod | architecture) printf -v "$key" '%s' "$value" ;;
         '' | '#'*) ;;
         *) die "eng/guest/components/$1.conf: unknown key '$key'." ;;
         esac
@@ -41,7 +42,7 @@ read_definition() {
 }
 
 # A private apt: own sources, lists, downloads and (almost empty) list of installed packages; the host's proxies and keys.
-# $1: whether the security archive is asked too (a mirror may lack it).
+# $1: whether the security archive and updates of the release are asked too (a mirror may lack them for an architecture).
 write_apt_configuration() {
     local keyring=/usr/share/keyrings/debian-archive-keyring.gpg main security
     [ -r "$keyring" ] || die "Debian's signing keys are missing: install the package debian-archive-keyring."
@@ -50,7 +51,8 @@ write_apt_configuration() {
     : >"$apt/empty"
     mkdir -p "$apt/empty.d" "$apt/state/lists/partial" "$apt/cache/archives/partial"
     {
-        printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$main" "$release" "$keyring" "$main" "$release-updates"
+        printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$main" "$release"
+        if [ "$1" != release-only ]; then printf 'deb [signed-by=%s] %s %s-updates main\n' "$keyring" "$main" "$release"; fi
         if [ "$target" != "$release" ]; then printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$main" "$target"; fi
         if [ "$1" = with-security ]; then printf 'deb [signed-by=%s] %s %s-security main\n' "$keyring" "$security" "$release"; fi
     } >"$apt/sources.list"
@@ -59,7 +61,7 @@ write_apt_configuration() {
         printf 'Dir::Etc::%s "%s";\n' sourceparts "$apt/empty.d" parts "$apt/empty.d" preferencesparts "$apt/empty.d" \
             main "$apt/empty" preferences "$apt/empty" trustedparts "$apt/empty.d" trusted "$apt/empty"
         printf 'Dir::State "%s";\nDir::State::status "%s";\nDir::Cache "%s";\n' "$apt/state" "$apt/status" "$apt/cache"
-        printf 'APT::Architecture "amd64";\nAPT::Architectures { "amd64"; };\nAPT::Install-Recommends "false";\n'
+        printf 'APT::Architecture "%s";\nAPT::Architectures { "%s"; };\nAPT::Install-Recommends "false";\n' "$architecture" "$architecture"
         printf 'APT::Sandbox::User "";\nDebug::NoLocking "true";\nAcquire::Languages "none";\nAcquire::Retries "3";\n'
         printf 'APT::Update::Error-Mode "any";\n'
         env -u APT_CONFIG apt-config dump | grep -E '^Acquire::(http|https|ftp|Check-Valid-Until|Check-Date|ForceIPv[46])' | grep -v '""' || true
@@ -72,7 +74,7 @@ update_lists() {
     if [ -n "$(find "$stamp" -mmin -360 2>/dev/null)" ]; then return; fi
     say "$release: reading Debian's package lists from $(debian_mirror debian)"
     log="$apt/update.log"
-    for variant in with-security without-security; do
+    for variant in with-security without-security release-only; do
         write_apt_configuration "$variant"
         if apt-get -q update >"$log" 2>&1; then
             touch "$stamp"
@@ -88,8 +90,8 @@ write_status() {
     local package
     : >"$apt/status"
     for package in $assume; do
-        printf 'Package: %s\nStatus: install ok installed\nArchitecture: amd64\nMulti-Arch: foreign\nVersion: 999\nMaintainer: -\nDescription: -\n\n' \
-            "$package" >>"$apt/status"
+        printf 'Package: %s\nStatus: install ok installed\nArchitecture: %s\nMulti-Arch: foreign\nVersion: 999\nMaintainer: -\nDescription: -\n\n' \
+            "$package" "$architecture" >>"$apt/status"
     done
 }
 
@@ -194,6 +196,7 @@ provision() {
     local name="$1" path="$2"
     read_definition "$name"
     apt="$vireo_cache/apt/$release-$target"
+    if [ "$architecture" != amd64 ]; then apt="$apt-$architecture"; fi
     mkdir -p "$apt" "$vireo_cache/components"
     export APT_CONFIG="$apt/apt.conf"
     write_apt_configuration with-security
@@ -229,7 +232,7 @@ main() {
         fi
         for name in "${missing[@]}"; do
             # Indexing kernel modules takes the tools.
-            if [ "$name" = kernel ] && [ ! -d "$(component_path tools)" ]; then provision tools "$(component_path tools)"; fi
+            if grep -q '^depmod yes' "$guest_dir/components/$name.conf" && [ ! -d "$(component_path tools)" ]; then provision tools "$(component_path tools)"; fi
             path="$(component_path "$name")"
             if [ ! -d "$path" ]; then provision "$name" "$path"; fi
         done

@@ -38,7 +38,7 @@ public sealed class BootRomTests : GuestTest
             """
         );
         guest.PowerOff();
-        Assert.True(server.Errors.Lines().Any(line => line.Contains("start.ipxe to", StringComparison.Ordinal)));
+        Assert.Contains(server.Errors.Lines(), line => line.Contains("start.ipxe to", StringComparison.Ordinal));
     }
 
     /// <summary>The orders by TFTP, what they name by HTTP.</summary>

@@ -103,7 +103,7 @@ public sealed class HostNetwork
             "--port=0",
             $"--interface={Interface}",
             "--bind-interfaces",
-            "--dhcp-leasefile=/dev/null",
+            $"--dhcp-leasefile={_www}.leases",
             $"--dhcp-range={address},{address},255.255.255.0",
             $"--dhcp-boot={file}",
             "--enable-tftp",

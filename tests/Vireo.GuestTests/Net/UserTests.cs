@@ -6,6 +6,17 @@ namespace Vireo.GuestTests.Net;
 /// <summary>A guest on <c>vireo net --user</c>: its address comes by DHCP, its files from a server of the host, all of it recorded.</summary>
 public sealed class UserTests : GuestTest
 {
+    /// <summary>Makes /tmp/dhcp, what udhcpc calls with what it has got.</summary>
+    internal const string DhcpScript = """
+        cat >/tmp/dhcp <<'END'
+        #!/bin/sh
+        [ "$1" = bound ] || exit 0
+        ip address add "$ip/$mask" dev "$interface"
+        ip route add default via "$router" dev "$interface"
+        END
+        chmod +x /tmp/dhcp
+        """;
+
     private const int FileBytes = 10 << 20;
 
     [Fact]
@@ -29,13 +40,7 @@ public sealed class UserTests : GuestTest
 
         guest.RunTap(
             $$"""
-            cat >/tmp/dhcp <<'END'
-            #!/bin/sh
-            [ "$1" = bound ] || exit 0
-            ip address add "$ip/$mask" dev "$interface"
-            ip route add default via "$router" dev "$interface"
-            END
-            chmod +x /tmp/dhcp
+            {{DhcpScript}}
             fetch() { busybox wget -q -O - "http://$1/file" | md5sum | cut -d' ' -f1; }
             check "the link comes up" ip link set eth0 up
             check "an address by DHCP" busybox udhcpc -i eth0 -n -q -f -t 20 -T 1 -s /tmp/dhcp

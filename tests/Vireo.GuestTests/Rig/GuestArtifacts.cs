@@ -9,6 +9,9 @@ public static class GuestArtifacts
     private static readonly Lazy<IReadOnlyDictionary<string, string>> Initramfses = new(() =>
         RunScript("initramfs.sh")
     );
+    private static readonly Lazy<IReadOnlyDictionary<string, string>> ForeignInitramfses = new(() =>
+        RunScript("initramfs.sh", "s390x", "s390x")
+    );
     private static readonly Lazy<IReadOnlyDictionary<string, string>> Publications = new(() => RunScript("publish.sh"));
     private static readonly Lazy<IReadOnlyDictionary<string, string>> Accelerators = new(() =>
         RunScript("kvm-works.sh")
@@ -25,6 +28,12 @@ public static class GuestArtifacts
 
     /// <summary>The initramfs of the standard flavour.</summary>
     public static string Initramfs => Initramfses.Value["initramfs"];
+
+    /// <summary>The stock kernel for s390x.</summary>
+    public static string ForeignKernel => ForeignInitramfses.Value["kernel"];
+
+    /// <summary>An initramfs for s390x.</summary>
+    public static string ForeignInitramfs => ForeignInitramfses.Value["initramfs"];
 
     /// <summary>A Debian userland, to be shared with guests read-only.</summary>
     public static string Userland => Component("guestroot");
@@ -58,9 +67,9 @@ public static class GuestArtifacts
         ?? throw new DirectoryNotFoundException("The cache has no folder.");
 
     /// <summary>Runs a script that prints lines of a name and a value.</summary>
-    private static Dictionary<string, string> RunScript(string name)
+    private static Dictionary<string, string> RunScript(string name, params string[] arguments)
     {
-        var start = new ProcessStartInfo(Path.Combine(Repository.Root, "eng/guest", name))
+        var start = new ProcessStartInfo(Path.Combine(Repository.Root, "eng/guest", name), arguments)
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,

@@ -50,6 +50,9 @@ public sealed record GuestConfiguration
     /// <summary>virtio-mmio with a BIOS that drives the disk with buffers outside the shared memory.</summary>
     public static GuestConfiguration MicroVmSeaBios { get; } = new() { Machine = GuestMachine.MicroVm };
 
+    /// <summary>Channel I/O.</summary>
+    public static GuestConfiguration S390x { get; } = new() { Machine = GuestMachine.S390x };
+
     /// <summary>The device under test is a PCI function of its own; split rings and MSI-X.</summary>
     public static GuestConfiguration VfioUser { get; } = new() { Home = GuestHome.VfioUser };
 

@@ -8,4 +8,7 @@ public enum GuestMachine
 
     /// <summary>QEMU's microvm: virtio over MMIO.</summary>
     MicroVm,
+
+    /// <summary>QEMU's s390-ccw-virtio: virtio over channel I/O, and a processor whose numbers begin with their highest byte. It has no userland.</summary>
+    S390x,
 }

@@ -11,6 +11,7 @@ public sealed class QemuCommand
     public QemuCommand(GuestConfiguration configuration)
     {
         Configuration = configuration;
+        HasUserland = !IsForeign;
     }
 
     public GuestConfiguration Configuration { get; }
@@ -31,7 +32,7 @@ public sealed class QemuCommand
     public bool StartsLikePcs { get; set; }
 
     /// <summary>Whether the guest has Debian's userland; without it, it runs in busybox and starts a little sooner.</summary>
-    public bool HasUserland { get; set; } = true;
+    public bool HasUserland { get; set; }
 
     /// <summary>Adds arguments as they are.</summary>
     public QemuCommand With(params string[] arguments)
@@ -137,14 +138,16 @@ public sealed class QemuCommand
     /// <summary>QEMU's program and its arguments for a guest whose channels and folders are those given.</summary>
     public (string Program, IReadOnlyList<string> Arguments) Build(GuestChannels channels, string hostFolder)
     {
-        string component = Configuration.Qemu == QemuVersion.Newest ? "qemu11" : "qemu7";
+        string component =
+            IsForeign ? "qemus390x"
+            : Configuration.Qemu == QemuVersion.Newest ? "qemu11"
+            : "qemu7";
         var arguments = new List<string>();
         arguments.AddRange(MachineArguments(component));
         arguments.AddRange(_devices);
         AddChannel(arguments, "console", channels.Console.Path);
-        arguments.AddRange(["-serial", "chardev:console"]);
         AddChannel(arguments, "agent", channels.Agent.Path);
-        arguments.AddRange(["-device", "isa-serial,chardev=agent,index=1"]);
+        arguments.AddRange(ChannelDevices);
         AddChannel(arguments, "monitor", channels.Monitor.Path);
         arguments.AddRange(
             Configuration.Qemu == QemuVersion.Newest
@@ -160,22 +163,44 @@ public sealed class QemuCommand
         AddShare(arguments, "host", hostFolder, isReadOnly: false);
         if (!BootsFromDisk)
         {
-            arguments.AddRange(["-kernel", Kernel, "-initrd", GuestArtifacts.Initramfs]);
+            arguments.AddRange(["-kernel", Kernel, "-initrd", Initramfs]);
             arguments.AddRange(["-append", KernelCommandLine]);
         }
 
-        return (GuestArtifacts.Program(component, "qemu-system-x86_64"), arguments);
+        return (GuestArtifacts.Program(component, IsForeign ? "qemu-system-s390x" : "qemu-system-x86_64"), arguments);
     }
+
+    /// <summary>Whether the guest's processor is not the host's.</summary>
+    private bool IsForeign => Configuration.Machine == GuestMachine.S390x;
+
+    private bool IsAccelerated => GuestArtifacts.HasKvm && !IsForeign;
+
+    private string[] ChannelDevices =>
+        IsForeign
+            ?
+            [
+                "-device",
+                "sclpconsole,chardev=console",
+                "-device",
+                "virtio-serial-ccw",
+                "-device",
+                "virtconsole,chardev=agent",
+            ]
+            : ["-serial", "chardev:console", "-device", "isa-serial,chardev=agent,index=1"];
+
+    private string Initramfs => IsForeign ? GuestArtifacts.ForeignInitramfs : GuestArtifacts.Initramfs;
 
     /// <summary>SeaBIOS has ACPI tables for a kernel that is started as PCs do it, and on a microvm for no other.</summary>
     private string Kernel =>
-        StartsLikePcs || Configuration is { Machine: GuestMachine.MicroVm, Firmware: GuestFirmware.SeaBios }
+        IsForeign ? GuestArtifacts.ForeignKernel
+        : StartsLikePcs || Configuration is { Machine: GuestMachine.MicroVm, Firmware: GuestFirmware.SeaBios }
             ? GuestArtifacts.BootableKernel
-            : GuestArtifacts.Kernel;
+        : GuestArtifacts.Kernel;
 
     /// <summary>What a guest with this configuration says to its kernel; also what a bootable disk must carry.</summary>
     public string KernelCommandLine =>
-        $"console=ttyS0 quiet panic=-1 {GuestArtifacts.QuickWords} vireo.mode=agent"
+        (IsForeign ? "console=ttysclp0 vireo.port=hvc0" : $"console=ttyS0 {GuestArtifacts.QuickWords}")
+        + " quiet panic=-1 vireo.mode=agent"
         + (HasUserland ? " vireo.userland=9p" : "")
         + (Configuration.Machine == GuestMachine.MicroVm ? " reboot=t" : "")
         + (Configuration.LineInterrupts ? " pci=nomsi" : "")
@@ -197,8 +222,13 @@ public sealed class QemuCommand
 
     private IEnumerable<string> MachineArguments(string component)
     {
-        string machine = Configuration.Machine == GuestMachine.Q35 ? "q35" : "microvm,acpi=on,rtc=on";
-        string accelerator = GuestArtifacts.HasKvm ? "kvm" : "tcg,thread=multi";
+        string machine = Configuration.Machine switch
+        {
+            GuestMachine.Q35 => "q35",
+            GuestMachine.S390x => "s390-ccw-virtio",
+            _ => "microvm,acpi=on,rtc=on",
+        };
+        string accelerator = IsAccelerated ? "kvm" : "tcg,thread=multi";
         yield return "-machine";
         yield return $"{machine},memory-backend=memory";
         yield return "-object";
@@ -212,7 +242,7 @@ public sealed class QemuCommand
         yield return "-accel";
         yield return accelerator;
         yield return "-cpu";
-        yield return GuestArtifacts.HasKvm ? "host" : "max";
+        yield return IsAccelerated ? "host" : "max";
         foreach (string argument in (string[])["-nodefaults", "-no-user-config", "-display", "none"])
         {
             yield return argument;
@@ -263,5 +293,11 @@ public sealed class QemuCommand
     }
 
     private string TransportName(string name) =>
-        name + (Configuration.Machine == GuestMachine.Q35 ? "-pci" : "-device");
+        name
+        + Configuration.Machine switch
+        {
+            GuestMachine.Q35 => "-pci",
+            GuestMachine.S390x => "-ccw",
+            _ => "-device",
+        };
 }
