@@ -89,6 +89,8 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
             NetOffloads receive = Port.Traits.ReceiveOffloads & _options.Offloads;
             return (OfferedOffloads(send, receive) | OfferedCommands(receive))
                 .With(NetFeatures.Status)
+                .With(NetFeatures.NetworkHeaderOffset)
+                .WithIf(NetFeatures.SegmentCounts, HasTso(send) && HasTso(receive))
                 .WithIf(NetFeatures.MergeReceiveBuffers, _options.MergesReceiveBuffers)
                 .WithIf(NetFeatures.Mac, _options.Mac is not null)
                 .WithIf(NetFeatures.Mtu, _options.MtuBytes != 0)
@@ -136,7 +138,8 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
 
     /// <summary>Length of the header before each packet, as negotiated.</summary>
     internal int HeaderBytes =>
-        HasFeature(NetFeatures.HostUdpTunnel) || HasFeature(NetFeatures.GuestUdpTunnel) ? NetTunnelOffsets.HeaderBytes
+        HasFeature(NetFeatures.NetworkHeaderOffset) ? NetReceiveQueueHandler.HeaderBytesMax
+        : HasFeature(NetFeatures.HostUdpTunnel) || HasFeature(NetFeatures.GuestUdpTunnel) ? NetTunnelOffsets.HeaderBytes
         : HasFeature(NetFeatures.HashReport) ? NetHeader.LengthBytes + NetHashHeader.LengthBytes
         : NetHeader.LengthBytes;
 
@@ -423,13 +426,17 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
 
     private static int FrameBytesFor(int mtuBytes) => mtuBytes == 0 ? 0 : mtuBytes + NetFrame.EthernetBytes + TagBytes;
 
+    private static bool HasTso(NetOffloads offloads) =>
+        offloads.HasFlag(NetOffloads.Checksum)
+        && (offloads & (NetOffloads.Tso4 | NetOffloads.Tso6)) != NetOffloads.None;
+
     /// <summary>Each feature with those it needs (VIRTIO 1.4 §5.1.3.1).</summary>
     private static FeatureSet OfferedOffloads(NetOffloads send, NetOffloads receive)
     {
         FeatureSet features = FeatureSet.Empty;
         if (send.HasFlag(NetOffloads.Checksum))
         {
-            bool hasTso = (send & (NetOffloads.Tso4 | NetOffloads.Tso6)) != NetOffloads.None;
+            bool hasTso = HasTso(send);
             bool hasTunnel = send.HasFlag(NetOffloads.Segments | NetOffloads.Tunnel);
             features = features
                 .With(NetFeatures.Checksum)
@@ -445,7 +452,7 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
 
         if (receive.HasFlag(NetOffloads.Checksum))
         {
-            bool hasTso = (receive & (NetOffloads.Tso4 | NetOffloads.Tso6)) != NetOffloads.None;
+            bool hasTso = HasTso(receive);
             bool hasTunnel = receive.HasFlag(NetOffloads.Segments | NetOffloads.Tunnel);
             features = features
                 .With(NetFeatures.GuestChecksum)
@@ -505,6 +512,7 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
             Filter = MakeFilter(),
             PairsUsed = _options.HasControlQueue ? 1 : PairCount,
             SteersByFlow = _isSteering && PairCount > 1,
+            TellsNetworkHeader = HasFeature(NetFeatures.NetworkHeaderOffset),
         };
 
     /// <summary>The filter after negotiation: the own address and everybody's, no VLAN (VIRTIO 1.4 §5.1.6.5.2, §5.1.6.5.3).</summary>

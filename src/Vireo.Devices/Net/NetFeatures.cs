@@ -99,6 +99,9 @@ public static class NetFeatures
     /// <summary>The driver may say which queue receives which hash.</summary>
     public const int ReceiveSideScaling = 60;
 
+    /// <summary>The header of a received packet that is yet to be segmented tells of how many segments it was made.</summary>
+    public const int SegmentCounts = 61;
+
     /// <summary>The device stands in for another one that has the same address.</summary>
     public const int Standby = 62;
 
@@ -119,4 +122,7 @@ public static class NetFeatures
 
     /// <summary>The device completes the checksum of such a packet's outer header, too.</summary>
     public const int HostUdpTunnelChecksum = 68;
+
+    /// <summary>The header may tell where the packet's network header is.</summary>
+    public const int NetworkHeaderOffset = 69;
 }

@@ -80,6 +80,25 @@ public readonly ref struct NetFrame
     /// <param name="header">What is to be done.</param>
     public NetFrame WithHeader(NetHeader header) => new(header, Head, Rest, LengthBytes) { Tunnel = Tunnel };
 
+    /// <summary>One of its bytes.</summary>
+    /// <param name="offset">Which, from its start; below <see cref="LengthBytes"/>.</param>
+    internal byte ByteAt(int offset)
+    {
+        if (offset < Head.Length)
+        {
+            return Head[offset];
+        }
+
+        offset -= Head.Length;
+        int index = 0;
+        while (offset >= Rest[index].Length)
+        {
+            offset -= Rest[index++].Length;
+        }
+
+        return Rest[index].Bytes[offset];
+    }
+
     /// <summary>Copies the whole frame.</summary>
     /// <param name="destination">At least <see cref="LengthBytes"/> bytes.</param>
     public void CopyTo(Span<byte> destination)

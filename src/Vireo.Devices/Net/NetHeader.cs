@@ -21,6 +21,12 @@ public readonly record struct NetHeader
     /// <summary>Bit of <see cref="Flags"/>: the checksum was found to be right.</summary>
     public const byte DataValid = 2;
 
+    /// <summary>
+    /// Bit of <see cref="Flags"/>: <see cref="ChecksumStart"/> is a number of segments, and <see cref="ChecksumOffset"/> one of duplicate
+    /// acknowledgements. For drivers only; never inside this process.
+    /// </summary>
+    public const byte CountsSegments = 4;
+
     /// <summary>Bit of <see cref="Flags"/>: the checksum of the tunnel's UDP header is to be calculated, too.</summary>
     public const byte TunnelChecksum = 8;
 

@@ -22,14 +22,18 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
 
     private const int SegmentsAtStart = 32;
 
-    /// <summary>The longest header there is.</summary>
-    private const int HeaderBytesMax = NetTunnelOffsets.HeaderBytes;
+    /// <summary>The longest header there is, in bytes: with the offset of the network header.</summary>
+    internal const int HeaderBytesMax = 32;
+
+    /// <summary>Where the offset of the network header stands in a header, in bytes from its start.</summary>
+    private const int NetworkHeaderOffset = 24;
 
     private readonly NetDevice _device;
     private readonly NetQueueStatistics _statistics;
     private readonly bool _isMerging;
     private readonly bool _hasLongHeader;
     private readonly bool _reportsHash;
+    private readonly bool _countsSegments;
     private readonly int _headerBytes;
     private readonly byte[] _head = new byte[HeadBytes];
 
@@ -58,6 +62,7 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
         _headerBytes = device.HeaderBytes;
         _hasLongHeader = _headerBytes > NetHeader.LengthBytes;
         _reportsHash = device.HasFeature(NetFeatures.HashReport);
+        _countsSegments = device.HasFeature(NetFeatures.SegmentCounts);
     }
 
     /// <inheritdoc/>
@@ -169,12 +174,49 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
     {
         if (frame.Header.IsPlain || NetHeaderCheck.IsTaken(frame.Header, state.Offloads, ipVersion: 0))
         {
-            return frame.Header.IsTunnel ? AcceptTunnel(in frame, hash, state) : Place(in frame, hash, state);
+            return frame.Header.Segmentation == NetSegmentation.None ? Place(in frame, hash, state)
+                : _countsSegments ? AcceptCounted(in frame, hash, state)
+                : frame.Header.IsTunnel ? AcceptTunnel(in frame, hash, state)
+                : Place(in frame, hash, state);
         }
 
         return frame.Header.IsChecksumPartial || frame.Header.Segmentation != NetSegmentation.None
             ? Resolve(in frame, hash, state)
             : Place(frame.WithHeader(default), hash, state);
+    }
+
+    /// <summary>Places an unsegmented frame for a driver that wants to know of how many segments it was made (RSC_EXT).</summary>
+    /// <remarks>
+    /// The number stands where otherwise the beginning of the checksum does, so the driver has to find the TCP header by itself. Nothing
+    /// tells it of UDP, or of a packet in a tunnel: those are cut. Duplicate acknowledgements are packets of their own here: none is
+    /// merged into another.
+    /// </remarks>
+    private NetDelivery AcceptCounted(in NetFrame frame, NetHash hash, NetReceiveState state)
+    {
+        const int TcpLengthOffset = 12;
+        const int TcpChecksumOffset = 16;
+        NetHeader header = frame.Header;
+        bool isTcp =
+            header.Segmentation is NetSegmentation.Tcp4 or NetSegmentation.Tcp6
+            && header.ChecksumOffset == TcpChecksumOffset;
+        if (!isTcp || header.IsTunnel)
+        {
+            return Resolve(in frame, hash, state);
+        }
+
+        int payload =
+            frame.LengthBytes
+            - header.ChecksumStart
+            - (frame.ByteAt(header.ChecksumStart + TcpLengthOffset) >> 4) * sizeof(uint);
+        int size = header.SegmentBytes;
+        int count = payload <= 0 ? 1 : (payload + size - 1) / size;
+        header = header with
+        {
+            Flags = NetHeader.NeedsChecksum | NetHeader.CountsSegments,
+            ChecksumStart = (ushort)Math.Min(count, ushort.MaxValue),
+            ChecksumOffset = 0,
+        };
+        return Place(frame.WithHeader(header), hash, state);
     }
 
     /// <summary>Places a frame that is in a UDP tunnel and not segmented.</summary>
@@ -424,6 +466,13 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
         if (frame.Header.IsTunnel)
         {
             frame.Tunnel.Write(bytes);
+        }
+
+        if (_headerBytes == HeaderBytesMax)
+        {
+            // Zero says that there is none, or that it is not known.
+            int offset = Math.Max(NetLayout.Of(frame.Head).NetworkOffset, 0);
+            BinaryPrimitives.WriteUInt16LittleEndian(bytes[NetworkHeaderOffset..], (ushort)offset);
         }
 
         return bytes[.._headerBytes];

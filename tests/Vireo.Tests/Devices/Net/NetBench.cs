@@ -63,7 +63,8 @@ internal sealed class NetBench : IDisposable
     public NetDevice Device => (NetDevice)Home.Lifecycle.Device;
 
     private int HeaderBytes =>
-        Home.Features.Contains(NetFeatures.HostUdpTunnel) || Home.Features.Contains(NetFeatures.GuestUdpTunnel) ? 24
+        Home.Features.Contains(NetFeatures.NetworkHeaderOffset) ? 32
+        : Home.Features.Contains(NetFeatures.HostUdpTunnel) || Home.Features.Contains(NetFeatures.GuestUdpTunnel) ? 24
         : Home.Features.Contains(NetFeatures.HashReport) ? 20
         : 12;
 
@@ -76,6 +77,8 @@ internal sealed class NetBench : IDisposable
         offered.Without(
             FeatureSet.Of(
                 NetFeatures.HashReport,
+                NetFeatures.SegmentCounts,
+                NetFeatures.NetworkHeaderOffset,
                 NetFeatures.GuestUdpTunnel,
                 NetFeatures.GuestUdpTunnelChecksum,
                 NetFeatures.HostUdpTunnel,
