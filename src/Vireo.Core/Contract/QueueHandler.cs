@@ -5,13 +5,17 @@ namespace Vireo.Core.Contract;
 /// <summary>The data plane of one emulated queue: takes chains, answers them at once or later.</summary>
 /// <remarks>
 /// Lives from the start of its queue to its stop, on one loop's thread. A turn takes up to <see cref="ChainsPerTurnMax"/>
-/// chains, so that a busy queue cannot starve its neighbours. What was completed is published at its end, with one call at most; a first
-/// chain that was completed at once is published, and called for, before the others are taken. Nothing here may allocate per chain.
+/// chains, so that a busy queue cannot starve its neighbours. What was completed is published at its end, and before that whenever it
+/// has become <see cref="ChainsPerPublicationMax"/>: driver and device work at the same time, not in turn. A first chain that was completed at
+/// once is published, and called for, before the others are taken. Nothing here may allocate per chain.
 /// </remarks>
 public abstract class QueueHandler : IDisposable
 {
     /// <summary>How many chains one turn takes at most.</summary>
     public const int ChainsPerTurnMax = 256;
+
+    /// <summary>How many completed chains are kept from the driver at most: what drivers take at once when they poll.</summary>
+    private const int ChainsPerPublicationMax = 32;
 
     private DeviceQueue? _queue;
     private ISignal? _call;
@@ -177,13 +181,17 @@ public abstract class QueueHandler : IDisposable
     /// <param name="head">The chain's head; nothing may write to its buffers any more.</param>
     protected void Abandon(ushort head) => Queue.Abandon(head);
 
-    /// <summary>Gives a chain back to the driver; published at the end of this turn or at the next.</summary>
+    /// <summary>Gives a chain back to the driver; published at the end of this turn or at the next, if not at once.</summary>
     /// <param name="head">The chain's head.</param>
     /// <param name="writtenBytes">How many bytes from the start of its writable part were written.</param>
     protected void Complete(ushort head, uint writtenBytes)
     {
         Queue.Complete(head, writtenBytes);
-        if (!_isInTurn && !_isTurnAwaited)
+        if (Queue.UnpublishedChains >= ChainsPerPublicationMax)
+        {
+            Publish();
+        }
+        else if (!_isInTurn && !_isTurnAwaited)
         {
             _isTurnAwaited = true;
             Loop.Activate(this);

@@ -22,7 +22,7 @@ public abstract class DeviceQueue
     private const int IndirectLengthFloor = 1024;
 
     /// <summary>How many chains are looked at before the first of them is taken.</summary>
-    private const int AheadMax = 16;
+    private const int AheadMax = 32;
 
     /// <summary>The longest piece that is looked at ahead, so that its length fits in <see cref="int"/>: 1 GiB.</summary>
     private const uint AheadBytesMax = 1u << 30;
@@ -118,7 +118,10 @@ public abstract class DeviceQueue
     public abstract QueueState State { get; }
 
     /// <summary>Whether completions await <see cref="Publish"/>.</summary>
-    public bool HasUnpublished => _written > 0 || _mustCall || _batch.Chains > 0;
+    public bool HasUnpublished => UnpublishedChains > 0 || _mustCall;
+
+    /// <summary>How many completed chains await <see cref="Publish"/>.</summary>
+    public int UnpublishedChains => _written + _batch.Chains;
 
     /// <summary>How many chains were taken since the queue was started.</summary>
     public ulong ChainsTaken { get; private set; }
@@ -385,6 +388,18 @@ public abstract class DeviceQueue
         return true;
     }
 
+    /// <summary>All were looked at: the memory that the device will write is fetched at once, and nothing else is stored meanwhile.</summary>
+    private protected void EndLooking()
+    {
+        for (int index = 0; index < _aheadCount; index++)
+        {
+            if (_ahead[index].IsWritable)
+            {
+                Segment.ExpectToWrite(in _aheadPieces[index]);
+            }
+        }
+    }
+
     /// <summary>Takes the first of the chains that were looked at.</summary>
     /// <param name="chain">The chain.</param>
     /// <returns>False with a fault latched; then none of them is there any more.</returns>
@@ -475,7 +490,7 @@ public abstract class DeviceQueue
         }
 
         // A head that the driver cannot know to be used counts too; this bounds what is kept between publications.
-        if (InFlight + _written + _batch.Chains >= Size)
+        if (InFlight + UnpublishedChains >= Size)
         {
             return Break(QueueFault.IndexJump);
         }

@@ -137,7 +137,7 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
             bool isSingle = (flags & (DescriptorFlags.Next | DescriptorFlags.Indirect)) == 0;
             if (!isSingle || !PackedFlags.IsAvailable(flags, wrap))
             {
-                return;
+                break;
             }
 
             // Copied once: the driver may change the ring while we look.
@@ -145,11 +145,13 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
             bool isWritable = (flags & DescriptorFlags.Write) != 0;
             if (descriptor.Id >= Size || !TryLookAt(descriptor.Id, descriptor.Address, descriptor.Length, isWritable))
             {
-                return;
+                break;
             }
 
             Advance(ref position, ref wrap, 1);
         }
+
+        EndLooking();
     }
 
     /// <summary>Takes the next chain, of whatever kind it is.</summary>

@@ -124,7 +124,7 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
             ushort head = _available.At<ushort>(SplitRing.EntriesOffset + 2 * (_nextAvailable + index).Slot(_mask));
             if (head >= Size)
             {
-                return;
+                break;
             }
 
             // Copied once: the driver may change the table while we look.
@@ -134,9 +134,11 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
             bool isWritable = (flags & DescriptorFlags.Write) != 0;
             if (!isSingle || !TryLookAt(head, descriptor.Address, descriptor.Length, isWritable))
             {
-                return;
+                break;
             }
         }
+
+        EndLooking();
     }
 
     /// <summary>Takes the next chain, of whatever kind it is; there is one.</summary>

@@ -51,13 +51,35 @@ public sealed class QueueHandlerTests
         Assert.Equal(Chains, TakeAll(bench));
     }
 
+    /// <summary>A driver that polls works while the device does.</summary>
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public void Run_MoreChainsThanOneBurst_EachBurstIsShownBeforeTheNext(bool isPacked, bool isInOrder)
+    {
+        const int Burst = 32;
+        using RingBench bench = new(new(isPacked, 128, HasIndirect: false, HasEventIndex: false, isInOrder));
+        List<int> seen = [];
+        ProbeHost.CountingSignal call = new();
+        using Handler handler = new(number => seen.Add(number % Burst == 1 ? TakeAll(bench) : 0));
+        Bind(handler, bench, call);
+        Add(bench, (2 * Burst) + 2);
+
+        Assert.True(handler.Run());
+
+        Assert.Equal([0, Burst, Burst], seen.Where(static (_, index) => index % Burst == 0));
+        Assert.Equal(2, TakeAll(bench));
+    }
+
     private static void Bind(Handler handler, RingBench bench, ISignal call) =>
         handler.Bind(0, bench.Device, call, null!, null!);
 
-    private static void Add(RingBench bench)
+    private static void Add(RingBench bench, int chains = Chains)
     {
         GuestRange buffer = bench.Allocate(16);
-        for (int count = 0; count < Chains; count++)
+        for (int count = 0; count < chains; count++)
         {
             Assert.True(bench.Driver.TryAdd([], [buffer], (ulong)count));
         }

@@ -1,6 +1,7 @@
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
+using Vireo.Linux.Memory;
 
 namespace Vireo.Tests.Core.Queues;
 
@@ -140,6 +141,38 @@ public sealed class LookAheadTests : IDisposable
             Assert.Equal(100u, chain.ReadableBytes);
             Assert.Equal(_ring.At(new(First)).HostAddress + 0x4000, chain.Readable[0].Address);
         }
+    }
+
+    /// <summary>Memory that will be written is fetched for writing when a chain is looked at: nothing changes, and nothing else is touched.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TryPop_BuffersToReadBehindOnesToWrite_AreNotWrittenTo(bool isPacked)
+    {
+        using var locked = MemoryMapping.MapAnonymous(RegionBytes, MappingAccess.Read);
+        MappedMemory memory = new([
+            _ring.At(new(First)),
+            new(new(Far), RegionBytes, locked.Address, MemoryAccess.Read),
+        ]);
+        FeatureSet features = FeaturesOf(isPacked);
+        var driver = DriverQueue.Create(_areas, memory, features, null);
+        var device = DeviceQueue.Create(_areas, QueueState.Fresh, memory, features);
+        byte[] before = new byte[100];
+        Random.Shared.NextBytes(before);
+        GuestRange buffer = new(new(First + 0x4000), (uint)before.Length);
+        Assert.True(memory.TryWrite(buffer.Address, before));
+        for (ulong tag = 0; tag < 4; tag++)
+        {
+            GuestRange readOnly = new(new(Far + tag), 1);
+            Assert.True(tag % 2 == 0 ? driver.TryAdd([], [buffer], tag) : driver.TryAdd([readOnly], [], tag));
+        }
+
+        driver.Publish();
+        Assert.True(device.TryPop(out _));
+
+        byte[] after = new byte[before.Length];
+        Assert.True(memory.TryRead(buffer.Address, after));
+        Assert.Equal(before, after);
     }
 
     public void Dispose()
