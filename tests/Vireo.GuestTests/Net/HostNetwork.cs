@@ -30,6 +30,9 @@ public sealed class HostNetwork
         _www = www;
     }
 
+    /// <summary>The tap's name in the namespace.</summary>
+    public string TapName { get; } = Interface;
+
     /// <summary>The process; it was started in the namespace.</summary>
     public ChildProcess Vireo { get; }
 
