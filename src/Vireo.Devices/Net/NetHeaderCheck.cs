@@ -8,6 +8,8 @@ public static class NetHeaderCheck
 
     private const int ChecksumBytes = 2;
     private const int UdpBytes = 8;
+    private const int TcpBytesMin = 20;
+    private const int TcpBytesMax = 60;
     private const int TcpChecksumOffset = 16;
     private const int UdpChecksumOffset = 6;
 
@@ -55,8 +57,13 @@ public static class NetHeaderCheck
             return true;
         }
 
-        // The length of the headers is a hint that drivers get wrong: it is kept within what must be true.
-        int headerBytes = Math.Clamp((int)header.HeaderBytes, checksumEnd, frameBytes);
+        // The length of the headers is a hint that drivers get wrong: it is kept within what must be true, and one that is
+        // too short for TCP becomes enough for all its options.
+        bool isTcp = header.Segmentation is NetSegmentation.Tcp4 or NetSegmentation.Tcp6;
+        int told = header.HeaderBytes;
+        int least = !isTcp ? checksumEnd : header.ChecksumStart + TcpBytesMin;
+        told = isTcp && told < least ? header.ChecksumStart + TcpBytesMax : Math.Max(told, least);
+        int headerBytes = Math.Min(told, frameBytes);
         result = header with
         {
             Flags = NetHeader.NeedsChecksum,

@@ -164,7 +164,7 @@ public sealed class NetReceiveTests
     }
 
     [Fact]
-    [Clause("net.dev.045", "net.dev.046", "net.dev.047")]
+    [Clause("net.dev.044", "net.dev.045", "net.dev.046", "net.dev.047")]
     public void PartialChecksum_DriverThatCan_GetsItAsItIs()
     {
         using NetBench bench = new(choose: NetBench.Unfiltered);

@@ -185,7 +185,7 @@ public sealed class NetUdpTunnelTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    [Clause("net.dev.048")]
+    [Clause("net.dev.039", "net.dev.048")]
     public void Packet_ForADriverWithoutTunnels_IsCut(bool isOuter6, bool isInner6, bool isTcp)
     {
         using NetBench bench = new(choose: NetBench.Unfiltered);
@@ -200,7 +200,7 @@ public sealed class NetUdpTunnelTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    [Clause("net.dev.049")]
+    [Clause("net.dev.040", "net.dev.049")]
     public void OuterChecksum_ForADriverWithoutIt_IsCompleteInEverySegment(bool isOuter6, bool isInner6, bool isTcp)
     {
         using NetBench bench = new(choose: static offered =>
