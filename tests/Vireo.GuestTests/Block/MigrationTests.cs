@@ -17,8 +17,6 @@ public sealed class MigrationTests : GuestTest
     /// <summary>Where the part of the disk begins that is only read.</summary>
     private const int ReadFromMegabyte = 64;
 
-    private static readonly TimeSpan MigrationTimeout = TimeSpan.FromMinutes(3);
-
     /// <summary>Sums of the part that is only read, made without the page cache; then the load, in the background.</summary>
     private const string StartLoad = """
         umount /host
@@ -89,7 +87,7 @@ public sealed class MigrationTests : GuestTest
         source.Monitor.Execute("migrate", $"{{\"uri\":\"unix:{InScratch("move.sock")}\"}}");
         ReadAfterFirstPass(source);
         source.Monitor.Execute("migrate-set-parameters", "{\"downtime-limit\":2000}");
-        WaitUntil(source, "completed");
+        Migration.WaitUntil(source, "completed");
 
         AssertMoved(source, target, before);
     }
@@ -111,7 +109,7 @@ public sealed class MigrationTests : GuestTest
         source.Monitor.Execute("migrate", $"{{\"uri\":\"unix:{InScratch("move.sock")}\"}}");
         ReadAfterFirstPass(source);
         source.Monitor.Execute("migrate-start-postcopy");
-        JsonElement result = WaitUntil(source, "completed");
+        JsonElement result = Migration.WaitUntil(source, "completed");
 
         AssertMoved(source, target, before);
         Assert.NotEqual(0, result.GetProperty("ram").GetProperty("postcopy-requests").GetInt64());
@@ -175,40 +173,11 @@ public sealed class MigrationTests : GuestTest
         );
 
     /// <summary>Waits until all memory has gone over once; then has the device write to memory.</summary>
-    private void ReadAfterFirstPass(Guest source)
+    private static void ReadAfterFirstPass(Guest source)
     {
-        WaitUntil(
-            source,
-            static answer => answer.GetProperty("ram").GetProperty("dirty-sync-count").GetInt64() >= 2,
-            "active"
-        );
+        Migration.WaitUntilSecondPass(source);
         source.Run(ReadIntoCache);
-        WaitUntil(source, "active");
-    }
-
-    private JsonElement WaitUntil(Guest source, string wanted) => WaitUntil(source, static _ => true, wanted);
-
-    /// <summary>Waits until the migration is in a state and as far as wanted, or over.</summary>
-    /// <returns>What QEMU then says of it.</returns>
-    private JsonElement WaitUntil(Guest source, Func<JsonElement, bool> isFar, string wanted)
-    {
-        string status = "";
-        JsonElement answer = default;
-        bool isWanted = false;
-        SpinWait.SpinUntil(
-            () =>
-            {
-                Thread.Sleep(50);
-                answer = source.Monitor.Execute("query-migrate");
-                status = answer.TryGetProperty("status", out JsonElement value) ? value.GetString()! : "";
-                isWanted = string.Equals(status, wanted, StringComparison.Ordinal) && isFar(answer);
-                return isWanted || status is "completed" or "failed" or "cancelled";
-            },
-            MigrationTimeout
-        );
-        Assert.True(isWanted, $"the migration is '{status}', and not as far as it should be '{wanted}'");
-        Note(answer.ToString());
-        return answer;
+        Migration.WaitUntil(source, "active");
     }
 
     private static void AssertMoved(Guest source, Guest target, int before)

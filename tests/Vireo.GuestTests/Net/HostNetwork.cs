@@ -91,6 +91,17 @@ public sealed class HostNetwork
     public ChildProcess StartInside(string program, params string[] arguments) =>
         _start("nsenter", [.. Enter, program, .. arguments]);
 
+    /// <summary>Makes the tap a port of a bridge, which gets its address.</summary>
+    public void MakeBridge(string name)
+    {
+        string ip = GuestArtifacts.Program("nettools", "ip");
+        Run(ip, "link", "add", name, "type", "bridge");
+        Run(ip, "link", "set", Interface, "master", name);
+        Run(ip, "address", "flush", "dev", Interface);
+        Run(ip, "address", "add", $"{Address4}/24", "dev", name);
+        Run(ip, "link", "set", name, "up");
+    }
+
     /// <summary>Starts a server that gives the one guest behind the tap an address by DHCP, and the name of a file that it has by TFTP.</summary>
     /// <param name="address">The guest's address.</param>
     /// <param name="file">The file's name.</param>
