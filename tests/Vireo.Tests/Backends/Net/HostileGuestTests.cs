@@ -18,7 +18,7 @@ public sealed class HostileGuestTests
     {
         Random random = new(seed);
         NetSwitch center = new(null);
-        using NetBench hostile = Plug(center, static offered => NetBench.Unfiltered(offered));
+        using NetBench hostile = Plug(center, WithTunnels);
         using NetBench plain = Plug(center, static offered => offered & FeatureSet.Of(NetFeatures.MergeReceiveBuffers));
         using NetBench friend = Plug(center, static offered => NetBench.Unfiltered(offered));
         for (int round = 0; round < Rounds; round++)
@@ -82,8 +82,104 @@ public sealed class HostileGuestTests
         Assert.Equal(1, sender.Device.StatisticsOf(1).Errors);
     }
 
-    private static NetBench Plug(NetSwitch center, Func<FeatureSet, FeatureSet> choose) =>
-        new(choose: choose, plug: center.AddPort("port"));
+    /// <summary>
+    /// Two guests tell each other a secret, unsegmented to one that has it cut. Another one sends what it likes. Neither it nor a
+    /// guest that gets all VLANs sees the secret, whatever was left behind in the switch.
+    /// </summary>
+    [Theory]
+    [InlineData(4)]
+    [InlineData(5)]
+    public void Secret_ReachesNobodyElse(int seed)
+    {
+        Random random = new(seed);
+        NetSwitch center = new(null);
+        using NetBench hostile = Plug(center, WithTunnels, vlan: 5);
+        using NetBench all = Plug(center, NetBench.Plain);
+        using NetBench teller = Plug(center, WithTunnels, vlan: 5);
+        using NetBench listener = Plug(center, NetBench.Plain, vlan: 5);
+        byte[] secret = MakeSecret(random);
+        byte[] answer = Packets.Plain(60);
+        MacAddress.Local(90).Write(answer);
+        MacAddress.Local(91).Write(answer.AsSpan(6));
+        int told = 0;
+        Array.ForEach([hostile, all, teller, listener], static guest => Give(guest, 34));
+        for (int round = 0; round < Rounds; round++)
+        {
+            listener.Send(answer, default(NetHeader));
+            told += Tell(teller, secret, random);
+            SendAnyhow(hostile, MakeFrame(random), MakeHeader(random), random);
+            AssertWithout(secret, hostile);
+            AssertWithout(secret, all);
+            TakeAll(teller);
+            Assert.Contains(listener.TakeBuffers(), buffer => Has(secret, buffer));
+            Give(listener, 34 - Math.Min(34, listener.Posted));
+        }
+
+        Assert.Equal(Rounds, told);
+    }
+
+    private static byte[] MakeSecret(Random random)
+    {
+        byte[] secret = new byte[16];
+        random.NextBytes(secret);
+        return secret;
+    }
+
+    /// <summary>Sends the secret over and over in one packet of some kind, to the guest that has said where it is.</summary>
+    private static int Tell(NetBench teller, byte[] secret, Random random)
+    {
+        int payload = 64 + 16 * random.Next(150);
+        byte[] frame = random.Next(2) == 0 ? Packets.Tcp4(payload) : Packets.Tcp6(payload);
+        bool isTunnel = random.Next(2) == 0;
+        int at = frame.Length - payload;
+        for (int part = 0; part < payload; part += 16)
+        {
+            secret.CopyTo(frame, at + part);
+        }
+
+        frame = Packets.WithPartialChecksum(frame);
+        NetHeader header = Packets.PartialHeader(
+            frame,
+            NetLayout.Of(frame).IpVersion == 4 ? NetSegmentation.Tcp4 : NetSegmentation.Tcp6,
+            512
+        );
+        NetTunnelOffsets tunnel = default;
+        if (isTunnel)
+        {
+            frame = Packets.InVxlan(random.Next(2) == 0, frame);
+            (header, tunnel) = Packets.TunnelHeader(frame, 512);
+        }
+
+        MacAddress.Local(91).Write(frame);
+        MacAddress.Local(90).Write(frame.AsSpan(6));
+        teller.Send(teller.WithHeader(frame, header, tunnel));
+        return 1;
+    }
+
+    private static void AssertWithout(byte[] secret, NetBench guest)
+    {
+        foreach (byte[] buffer in guest.TakeBuffers())
+        {
+            Assert.False(Has(secret, buffer), "the secret has reached another guest");
+        }
+
+        Give(guest, 34 - Math.Min(34, guest.Posted));
+    }
+
+    private static bool Has(byte[] secret, byte[] buffer) => buffer.AsSpan().IndexOf(secret) >= 0;
+
+    private static FeatureSet WithTunnels(FeatureSet offered) =>
+        NetBench.Unfiltered(offered)
+        | offered
+            & FeatureSet.Of(
+                NetFeatures.GuestUdpTunnel,
+                NetFeatures.GuestUdpTunnelChecksum,
+                NetFeatures.HostUdpTunnel,
+                NetFeatures.HostUdpTunnelChecksum
+            );
+
+    private static NetBench Plug(NetSwitch center, Func<FeatureSet, FeatureSet> choose, int? vlan = null) =>
+        new(choose: choose, plug: center.AddPort("port", vlan));
 
     private static void Give(NetBench guest, int count)
     {
@@ -116,8 +212,10 @@ public sealed class HostileGuestTests
 
     private static byte[] MakeFrame(Random random)
     {
-        byte[] frame = random.Next(6) switch
+        byte[] frame = random.Next(8) switch
         {
+            6 => Packets.InVxlan(isOuter6: false, Packets.Tcp4(random.Next(3000))),
+            7 => Packets.InVxlan(isOuter6: true, Packets.Udp6(random.Next(3000))),
             0 => Packets.Tcp4(random.Next(4000)),
             1 => Packets.Tcp6(random.Next(4000)),
             2 => Packets.Udp4(random.Next(4000)),
@@ -138,8 +236,13 @@ public sealed class HostileGuestTests
     private static NetHeader MakeHeader(Random random) =>
         new()
         {
-            Flags = (byte)random.Next(4),
-            SegmentationType = (byte)(random.Next(8) | (random.Next(4) == 0 ? NetHeader.Ecn : 0)),
+            Flags = (byte)random.Next(16),
+            SegmentationType = (byte)(
+                random.Next(8)
+                | (random.Next(4) == 0 ? NetHeader.Ecn : 0)
+                | (random.Next(3) == 0 ? NetHeader.Tunnel4 : 0)
+                | (random.Next(6) == 0 ? NetHeader.Tunnel6 : 0)
+            ),
             HeaderBytes = AnyOf(random),
             SegmentBytes = AnyOf(random),
             ChecksumStart = AnyOf(random),
@@ -159,7 +262,7 @@ public sealed class HostileGuestTests
 
     private static void SendAnyhow(NetBench guest, byte[] frame, NetHeader header, Random random)
     {
-        byte[] packet = guest.WithHeader(frame, header);
+        byte[] packet = guest.WithHeader(frame, header, new(AnyOf(random), AnyOf(random)));
         int first = random.Next(1, 20);
         byte[] cut = packet[..random.Next(Math.Max(1, packet.Length - 5), packet.Length + 1)];
         if (cut.Length > first)

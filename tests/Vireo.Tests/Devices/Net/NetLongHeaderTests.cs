@@ -30,7 +30,7 @@ public sealed class NetLongHeaderTests
     }
 
     [Fact]
-    [Clause("net.dev.042", "net.dev.043")]
+    [Clause("net.dev.042", "net.dev.043", "net.any.002")]
     public void NetworkHeader_OfWhatComes_IsToldWhereThereIsOne()
     {
         using NetBench bench = new(choose: WithNetworkHeader);

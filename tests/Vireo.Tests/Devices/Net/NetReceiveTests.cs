@@ -209,7 +209,7 @@ public sealed class NetReceiveTests
     }
 
     [Theory]
-    [Clause("net.dev.051")]
+    [Clause("net.dev.051", "net.any.003")]
     [InlineData(NetSegmentation.Tcp4)]
     [InlineData(NetSegmentation.Udp)]
     public void Segmentation_DriverThatCan_GetsTheWhole(NetSegmentation segmentation)

@@ -217,7 +217,7 @@ public sealed class NetUdpTunnelTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    [Clause("net.dev.048", "net.dev.057", "net.dev.058")]
+    [Clause("net.dev.048", "net.dev.057", "net.dev.058", "net.any.004")]
     public void Packet_ForADriverThatTakesTunnels_IsOneWithItsOffsets(bool isOuter6, bool isInner6, bool isTcp)
     {
         using NetBench bench = new(choose: WithTunnels);
