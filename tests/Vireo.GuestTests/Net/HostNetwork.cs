@@ -51,7 +51,26 @@ public sealed class HostNetwork
         params string[] arguments
     )
     {
-        HostNetwork network = Begin(run, start, www, ["--tap", Interface, .. arguments]);
+        return StartWithTap(run, start, www, ["net", "--tap", Interface, .. arguments]);
+    }
+
+    /// <summary>Starts it with <c>vireo switch</c> in the place of <c>vireo net</c>, whose way out is the tap.</summary>
+    /// <inheritdoc cref="Start"/>
+    public static HostNetwork StartSwitch(
+        Func<string, string[], string> run,
+        Func<string, string[], ChildProcess> start,
+        string www,
+        params string[] arguments
+    ) => StartWithTap(run, start, www, ["switch", "--tap", Interface, .. arguments]);
+
+    private static HostNetwork StartWithTap(
+        Func<string, string[], string> run,
+        Func<string, string[], ChildProcess> start,
+        string www,
+        string[] arguments
+    )
+    {
+        HostNetwork network = Begin(run, start, www, arguments);
         string ip = GuestArtifacts.Program("nettools", "ip");
         network.Run(ip, "address", "add", $"{Address4}/24", "dev", Interface);
         network.Run(ip, "address", "add", $"{Address6}/64", "dev", Interface, "nodad");
@@ -73,6 +92,7 @@ public sealed class HostNetwork
             start,
             www,
             [
+                "net",
                 "--user",
                 "--passt",
                 GuestArtifacts.Program("nettools", "passt"),
@@ -90,6 +110,10 @@ public sealed class HostNetwork
     /// <summary>Starts a program in the namespace.</summary>
     public ChildProcess StartInside(string program, params string[] arguments) =>
         _start("nsenter", [.. Enter, program, .. arguments]);
+
+    /// <summary>Lets the host send packets of 9,000 bytes to whoever says that it takes them.</summary>
+    public void AllowLongPackets() =>
+        Run(GuestArtifacts.Program("nettools", "ip"), "link", "set", Interface, "mtu", "9000");
 
     /// <summary>Makes the tap a port of a bridge, which gets its address.</summary>
     public void MakeBridge(string name)
@@ -147,7 +171,7 @@ public sealed class HostNetwork
     )
     {
         Directory.CreateDirectory(www);
-        ChildProcess vireo = start("unshare", [.. OwnNamespace, Repository.VireoProgram, "net", .. arguments]);
+        ChildProcess vireo = start("unshare", [.. OwnNamespace, Repository.VireoProgram, .. arguments]);
         vireo.WaitForOutput("ready", RigTimeouts.Program);
         return new(vireo, run, start, www);
     }

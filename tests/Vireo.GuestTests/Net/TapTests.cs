@@ -1,3 +1,4 @@
+using System.Globalization;
 using Vireo.GuestTests.Rig;
 using Xunit;
 
@@ -7,7 +8,10 @@ namespace Vireo.GuestTests.Net;
 [TakesLong(110)]
 public sealed class TapTests : GuestTest
 {
-    private const int FileBytes = 20 << 20;
+    /// <summary>How many MiB each download has.</summary>
+    private const string LengthVariable = "VIREO_NET_FILE_MIB";
+
+    private const int UsualMegabytes = 20;
 
     /// <summary>A driver that changes the size of its rings resets each queue for it.</summary>
     private const string RingsAreResized = """
@@ -34,6 +38,11 @@ public sealed class TapTests : GuestTest
             },
         };
 
+    private static int FileBytes =>
+        Environment.GetEnvironmentVariable(LengthVariable) is { } text
+            ? int.Parse(text, CultureInfo.InvariantCulture) << 20
+            : UsualMegabytes << 20;
+
     [Theory]
     [MemberData(nameof(Configurations))]
     public void DownloadsAreWhole(GuestConfiguration configuration, string options, string arguments, string resizing)
@@ -51,6 +60,7 @@ public sealed class TapTests : GuestTest
             ]
         );
         string sum = network.Publish("file", FileBytes);
+        network.AllowLongPackets();
         string busybox = GuestArtifacts.Program("nettools", "busybox");
         // A listener whose own input has ended would hang up at once; one that waits for a writer does not.
         string fifo = InScratch("fifo");
@@ -72,7 +82,9 @@ public sealed class TapTests : GuestTest
             is "segmentation by the device" "$(ethtool -k eth0 | grep -c '^tcp-segmentation-offload: on')" 1
             is "over IPv4" "$(fetch {{HostNetwork.Address4}})" {{sum}}
             {{resizing}}
+            check "packets of 9,000 bytes" ip link set eth0 mtu 9000
             is "over IPv6" "$(fetch '[{{HostNetwork.Address6}}]')" {{sum}}
+            check "packets of 1,500 bytes" ip link set eth0 mtu 1500
             check "offloads go off" ethtool -K eth0 tx off sg off tso off gso off gro off
             is "over IPv4 without offloads" "$(fetch {{HostNetwork.Address4}})" {{sum}}
             head -c 5000000 /dev/urandom >/tmp/up

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Vireo.Core.Spec;
 using Vireo.Devices.Net;
 using Vireo.GuestTests.Net;
@@ -16,12 +15,6 @@ namespace Vireo.GuestTests.Peers;
 public sealed class OpenVswitchTests : PeerTest
 {
     private const int Frames = 2000;
-
-    /// <summary>So few are under way that nobody between the two has to drop one.</summary>
-    private const int UnderWayMax = 16;
-
-    /// <summary>In place of the number of a frame that only asks whether the way is open.</summary>
-    private const ulong Greeting = ulong.MaxValue;
 
     private static readonly MacAddress Left = MacAddress.Local(1);
     private static readonly MacAddress Right = MacAddress.Local(2);
@@ -53,9 +46,7 @@ public sealed class OpenVswitchTests : PeerTest
         using Card right = new(VhostUserProxy.Over(Accept(listener), DeviceType.Net, new() { QueueCount = 2 }), rings);
         Assert.Equal(isPacked, right.Features.Contains(CoreFeature.RingPacked));
         using Card left = new(ConnectProxy(tapSocket, DeviceType.Net, new() { QueueCount = 2 }), rings);
-        Greet(left, right, Right, Left);
-        Greet(right, left, Left, Right);
-        Exchange(left, right);
+        new Conversation(left, Left, right, Right).Hold(Frames);
 
         string learned = bridge.Ask("fdb/show", "br0");
         Assert.Contains(Left.ToString(), learned, StringComparison.OrdinalIgnoreCase);
@@ -70,64 +61,6 @@ public sealed class OpenVswitchTests : PeerTest
             "DPDK's port does not connect"
         );
         return channel!;
-    }
-
-    /// <summary>Until it gets through: ports are not up at once.</summary>
-    private static void Greet(Card from, Card to, MacAddress destination, MacAddress source)
-    {
-        long start = Stopwatch.GetTimestamp();
-        ulong number = 0;
-        while (number != Greeting)
-        {
-            Assert.True(Stopwatch.GetElapsedTime(start) < RigTimeouts.Program, $"nothing comes from {source}");
-            from.Send(NumberedFrame.Make(destination, source, Greeting));
-            while (
-                number != Greeting
-                && to.Receive(TimeSpan.FromMilliseconds(50)) is { } frame
-                && NumberedFrame.TryRead(frame, out number)
-            ) { }
-        }
-    }
-
-    /// <summary>The left one sends, the right one sends back what comes: all of it, in order.</summary>
-    private static void Exchange(Card left, Card right)
-    {
-        long start = Stopwatch.GetTimestamp();
-        ulong sent = 0;
-        ulong forth = 0;
-        ulong back = 0;
-        while (back < Frames)
-        {
-            while (sent < Frames && sent - back < UnderWayMax)
-            {
-                left.Send(NumberedFrame.Make(Right, Left, sent++));
-            }
-
-            forth += Take(right, forth, number => right.Send(NumberedFrame.Make(Left, Right, number)));
-            back += Take(left, back, static _ => { });
-            Assert.True(
-                Stopwatch.GetElapsedTime(start) < RigTimeouts.Program,
-                $"of {sent} frames {forth} came and {back} came back"
-            );
-        }
-    }
-
-    /// <summary>Takes the next frame, if it comes soon.</summary>
-    /// <returns>How many have come: 1 or 0.</returns>
-    private static ulong Take(Card card, ulong expected, Action<ulong> then)
-    {
-        if (
-            card.Receive(TimeSpan.FromMilliseconds(1)) is not { } frame
-            || !NumberedFrame.TryRead(frame, out ulong number)
-            || number == Greeting
-        )
-        {
-            return 0;
-        }
-
-        Assert.Equal(expected, number);
-        then(number);
-        return 1;
     }
 
     /// <summary>Open vSwitch in the namespace of a network, with its database and sockets in a folder.</summary>
