@@ -363,12 +363,13 @@ public abstract class DeviceQueue
     private protected void BeginLooking() => _aheadNext = _aheadCount = 0;
 
     /// <summary>Looks at a chain of one descriptor, to be taken after those that were looked at before; has room for <see cref="AheadRoom"/>.</summary>
-    /// <remarks>Memory that the driver wrote is on its way to this processor when the chain is taken.</remarks>
+    /// <remarks>The memory is on its way to this processor when the chain is taken.</remarks>
     /// <param name="head">The chain's head, below the queue size.</param>
     /// <param name="address">Guest address of its buffer.</param>
     /// <param name="lengthBytes">Length of its buffer.</param>
     /// <param name="isWritable">Whether the device writes to it.</param>
     /// <returns>False when it needs more than a look: it is then taken in the common way.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private protected bool TryLookAt(ushort head, ulong address, uint lengthBytes, bool isWritable)
     {
         MemoryAccess access = isWritable ? MemoryAccess.Write : MemoryAccess.Read;
@@ -380,22 +381,19 @@ public abstract class DeviceQueue
         nint host = _near.HostAddress + (nint)(address - _near.Address.Value);
         _aheadPieces[_aheadCount] = new(host, lengthBytes);
         _ahead[_aheadCount++] = new(head, isWritable);
-        if (!isWritable)
-        {
-            Segment.Expect(host, lengthBytes);
-        }
+        Segment.Expect(host, lengthBytes);
 
         return true;
     }
 
-    /// <summary>All were looked at: the memory that the device will write is fetched at once, and nothing else is stored meanwhile.</summary>
+    /// <summary>All were looked at: the memory that the device will write is claimed at once, and nothing else is stored meanwhile.</summary>
     private protected void EndLooking()
     {
         for (int index = 0; index < _aheadCount; index++)
         {
             if (_ahead[index].IsWritable)
             {
-                Segment.ExpectToWrite(in _aheadPieces[index]);
+                Segment.Claim(in _aheadPieces[index]);
             }
         }
     }
@@ -420,6 +418,7 @@ public abstract class DeviceQueue
         return false;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool IsNear(ulong address, uint lengthBytes, MemoryAccess access)
     {
         ulong start = _near.Address.Value;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Vireo.Core.Memory;
 using Vireo.Core.Spec;
 
@@ -5,7 +7,7 @@ namespace Vireo.Core.Queues;
 
 /// <summary>The device side of a packed virtqueue (VIRTIO 1.4 §2.8).</summary>
 /// <remarks>
-/// A used descriptor shows itself by its own flags. To publish all of a turn at once, the flags of the first one are held back:
+/// A used descriptor shows itself by its own flags. To publish several at once, the flags of the first one are written last:
 /// the driver looks at no other before it has seen that one.
 /// </remarks>
 /// <typeparam name="TArea">How the areas of the ring lie in this process.</typeparam>
@@ -16,6 +18,9 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
     private const int GatheredAtStart = 32;
 
     private const int DescriptorBytes = 16;
+
+    /// <summary>Byte offset of a descriptor's length, behind which id and flags stand.</summary>
+    private const int LengthOffset = 8;
 
     /// <summary>Byte offset of a descriptor's flags.</summary>
     private const int FlagsOffset = 14;
@@ -49,10 +54,10 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
     /// <summary>How many of these have been passed by used descriptors since the last publication.</summary>
     private int _passed;
 
-    /// <summary>The flags that are held back, and the descriptor they belong to; -1 when there is none.</summary>
-    private ushort _heldFlags;
+    /// <summary>Used descriptors that are written when they are published: all at once, because the driver's processor holds their memory.</summary>
+    private readonly Entry[] _entries;
 
-    private int _heldPosition = -1;
+    private int _entryCount;
 
     /// <summary>What we ask of the driver now; written only when it changes.</summary>
     private uint _asked;
@@ -81,6 +86,7 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
         _deviceEvents = areas.Device;
         _inflight = inflight;
         _gathered = new PackedDescriptor[Math.Min(GatheredAtStart, (int)size)];
+        _entries = new Entry[size];
         (_nextAvailable, _availableWrap) = (state.AvailableIndex, state.AvailableWrap);
         (_nextUsed, _usedWrap) = (state.UsedIndex, state.UsedWrap);
         if (inflight is not null && inflight.Open(_nextUsed, _usedWrap))
@@ -198,28 +204,8 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
     /// <inheritdoc/>
     private protected override void WriteUsed(ushort head, uint writtenBytes, int descriptors, int chains)
     {
-        int offset = _nextUsed * DescriptorBytes;
-        ushort flags = PackedFlags.Used(_usedWrap);
-        if (writtenBytes > 0)
-        {
-            flags |= DescriptorFlags.Write;
-        }
-
-        ref PackedDescriptor used = ref _ring.At<PackedDescriptor>(offset);
-        used.Id = head;
-        used.Length = writtenBytes;
-        if (_heldPosition < 0)
-        {
-            _heldPosition = _nextUsed;
-            _heldFlags = flags;
-        }
-        else
-        {
-            // Seen by nobody before the held flags are.
-            used.Flags = flags;
-            Log?.MarkDescriptors(offset, DescriptorBytes);
-        }
-
+        int flags = PackedFlags.Used(_usedWrap) | (writtenBytes > 0 ? DescriptorFlags.Write : 0);
+        _entries[_entryCount++] = new(_nextUsed * DescriptorBytes, head, writtenBytes, (ushort)flags);
         _passed += descriptors;
         Advance(ref _nextUsed, ref _usedWrap, descriptors);
     }
@@ -227,16 +213,28 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
     /// <inheritdoc/>
     private protected override bool PublishWritten()
     {
-        int offset = _heldPosition * DescriptorBytes;
+        // Seen by nobody before the flags of the first are.
+        foreach (ref readonly Entry entry in _entries.AsSpan(1, _entryCount - 1))
+        {
+            // Length, id and flags in one store.
+            _ring.At<Le64>(entry.Offset + LengthOffset) =
+                entry.WrittenBytes | (ulong)entry.Head << 32 | (ulong)entry.Flags << 48;
+            Log?.MarkDescriptors(entry.Offset, DescriptorBytes);
+        }
+
+        Entry first = _entries[0];
+        ref PackedDescriptor used = ref _ring.At<PackedDescriptor>(first.Offset);
+        used.Id = first.Head;
+        used.Length = first.WrittenBytes;
         _inflight?.Prepare(_nextUsed, _usedWrap);
         // Release: the descriptors of this publication must be seen before the flags that show the first (VIRTIO 1.4 §2.8.15).
-        Volatile.Write(ref _ring.At<ushort>(offset + FlagsOffset), _heldFlags);
+        Volatile.Write(ref _ring.At<ushort>(first.Offset + FlagsOffset), first.Flags);
         _inflight?.Commit();
-        Log?.MarkDescriptors(offset, DescriptorBytes);
+        Log?.MarkDescriptors(first.Offset, DescriptorBytes);
+        _entryCount = 0;
         int passed = _passed;
         _outstanding -= passed;
         _passed = 0;
-        _heldPosition = -1;
 
         // Full: the flags must be seen before we read whether the driver wants a call, else both sides sleep (§2.8.10).
         Interlocked.MemoryBarrier();
@@ -246,6 +244,7 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
     }
 
     /// <summary>Moves a position on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Advance(ref int position, ref bool wrap, int count)
     {
         position += count;
@@ -471,4 +470,12 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
         table = Wire.Reinterpret<byte, PackedDescriptor>(segment.Bytes);
         return true;
     }
+
+    /// <summary>A used descriptor that was not yet written.</summary>
+    /// <param name="Offset">Where it goes, in bytes from the start of the ring.</param>
+    /// <param name="Head">The buffer id.</param>
+    /// <param name="WrittenBytes">How many bytes were written to the buffer.</param>
+    /// <param name="Flags">Its flags.</param>
+    [StructLayout(LayoutKind.Auto)]
+    private readonly record struct Entry(int Offset, ushort Head, uint WrittenBytes, ushort Flags);
 }

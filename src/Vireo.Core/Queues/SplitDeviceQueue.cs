@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Vireo.Core.Memory;
 using Vireo.Core.Spec;
 
@@ -34,6 +35,11 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
     /// <summary>The used index as the driver sees it.</summary>
     private RingIndex _usedPublished;
 
+    /// <summary>Used entries that are written when they are published: all at once, because the driver's processor holds their memory.</summary>
+    private readonly Entry[] _entries;
+
+    private int _entryCount;
+
     /// <summary>What the no-notify flag says now; written only when it changes.</summary>
     private bool _areKicksSuppressed;
 
@@ -50,6 +56,7 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
         : base(size, state, in resources, inflight)
     {
         _mask = size - 1;
+        _entries = new Entry[size];
         _descriptors = areas.Descriptors;
         _available = areas.Driver;
         _used = areas.Device;
@@ -189,10 +196,7 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
     /// <inheritdoc/>
     private protected override void WriteUsed(ushort head, uint writtenBytes, int descriptors, int chains)
     {
-        // Two words of 4 bytes: an element is aligned to 4, so it may lie across the border of two pages.
-        int offset = SplitRing.EntriesOffset + 8 * _nextUsed.Slot(_mask);
-        _used.At<Le32>(offset) = head;
-        _used.At<Le32>(offset + sizeof(uint)) = writtenBytes;
+        _entries[_entryCount++] = new(_nextUsed, head, writtenBytes);
         _nextUsed += chains;
     }
 
@@ -200,6 +204,15 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
     private protected override bool PublishWritten()
     {
         RingIndex before = _usedPublished;
+        foreach (ref readonly Entry entry in _entries.AsSpan(0, _entryCount))
+        {
+            // Two words of 4 bytes: an element is aligned to 4, so it may lie across the border of two pages.
+            int offset = SplitRing.EntriesOffset + 8 * entry.Index.Slot(_mask);
+            _used.At<Le32>(offset) = entry.Head;
+            _used.At<Le32>(offset + sizeof(uint)) = entry.WrittenBytes;
+        }
+
+        _entryCount = 0;
         _inflight?.Prepare();
         // Release: the entries must be seen before the index that covers them (VIRTIO 1.4 §2.7.8.2).
         Volatile.Write(ref _used.At<ushort>(SplitRing.IndexOffset), _nextUsed.Value);
@@ -400,4 +413,11 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
         Log?.MarkDevice(SplitRing.EntriesOffset, 8 * (count - untilEnd));
         Log?.MarkDevice(SplitRing.IndexOffset, sizeof(ushort));
     }
+
+    /// <summary>A used entry that was not yet written.</summary>
+    /// <param name="Index">Where it goes.</param>
+    /// <param name="Head">The head of the chain, or of the last of several.</param>
+    /// <param name="WrittenBytes">How many bytes were written to it.</param>
+    [StructLayout(LayoutKind.Auto)]
+    private readonly record struct Entry(RingIndex Index, uint Head, uint WrittenBytes);
 }

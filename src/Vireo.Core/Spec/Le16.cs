@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Vireo.Core.Spec;
@@ -14,12 +15,18 @@ public readonly struct Le16 : IEquatable<Le16>
     private Le16(ushort raw) => _raw = raw;
 
     /// <summary>The number in host byte order.</summary>
-    public ushort Value => BitConverter.IsLittleEndian ? _raw : BinaryPrimitives.ReverseEndianness(_raw);
+    public ushort Value
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => BitConverter.IsLittleEndian ? _raw : BinaryPrimitives.ReverseEndianness(_raw);
+    }
 
     /// <summary>The number in host byte order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static implicit operator ushort(Le16 value) => value.Value;
 
     /// <summary>The number in little-endian byte order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static implicit operator Le16(ushort value) =>
         new(BitConverter.IsLittleEndian ? value : BinaryPrimitives.ReverseEndianness(value));
 

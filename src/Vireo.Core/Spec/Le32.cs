@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Vireo.Core.Spec;
@@ -14,12 +15,18 @@ public readonly struct Le32 : IEquatable<Le32>
     private Le32(uint raw) => _raw = raw;
 
     /// <summary>The number in host byte order.</summary>
-    public uint Value => BitConverter.IsLittleEndian ? _raw : BinaryPrimitives.ReverseEndianness(_raw);
+    public uint Value
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => BitConverter.IsLittleEndian ? _raw : BinaryPrimitives.ReverseEndianness(_raw);
+    }
 
     /// <summary>The number in host byte order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static implicit operator uint(Le32 value) => value.Value;
 
     /// <summary>The number in little-endian byte order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static implicit operator Le32(uint value) =>
         new(BitConverter.IsLittleEndian ? value : BinaryPrimitives.ReverseEndianness(value));
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Vireo.Core.Spec;
@@ -14,12 +15,18 @@ public readonly struct Le64 : IEquatable<Le64>
     private Le64(ulong raw) => _raw = raw;
 
     /// <summary>The number in host byte order.</summary>
-    public ulong Value => BitConverter.IsLittleEndian ? _raw : BinaryPrimitives.ReverseEndianness(_raw);
+    public ulong Value
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => BitConverter.IsLittleEndian ? _raw : BinaryPrimitives.ReverseEndianness(_raw);
+    }
 
     /// <summary>The number in host byte order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static implicit operator ulong(Le64 value) => value.Value;
 
     /// <summary>The number in little-endian byte order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static implicit operator Le64(ulong value) =>
         new(BitConverter.IsLittleEndian ? value : BinaryPrimitives.ReverseEndianness(value));
 

