@@ -53,7 +53,10 @@ internal sealed class TunnelCheck : IDisposable
     {
         _port = TapPort.Open(tap, 1, _loops);
         NetDevice device = new(_port, new() { HasControlQueue = false });
-        FeatureSet wanted = takesTunnels ? device.OfferedFeatures : device.OfferedFeatures.Without(Tunnels);
+        // With the one the header is longer, and to whoever has segments counted tunnels come cut.
+        var others = FeatureSet.Of(NetFeatures.NetworkHeaderOffset, NetFeatures.SegmentCounts);
+        FeatureSet wanted = device.OfferedFeatures.Without(others);
+        wanted = takesTunnels ? wanted : wanted.Without(Tunnels);
         _home = LoopbackHome.Open(device, new() { Loops = _loops, DeviceFeatures = wanted });
         _headerBytes = (_home.Features & Tunnels).IsEmpty ? NetHeader.LengthBytes : NetTunnelOffsets.HeaderBytes;
         for (int index = 0; index < 16; index++)
@@ -189,7 +192,7 @@ internal sealed class TunnelCheck : IDisposable
         }
     }
 
-    private byte[] MakePacket(int tunnel, byte[] payload)
+    private static byte[] MakePacket(int tunnel, byte[] payload)
     {
         bool hasOuterChecksum = tunnel == 1;
         byte[] packet = new byte[NetTunnelOffsets.HeaderBytes + HeadersBytes + payload.Length];

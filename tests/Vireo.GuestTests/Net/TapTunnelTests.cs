@@ -14,12 +14,6 @@ public sealed class TapTunnelTests : GuestTest
     public void PacketsOfSeveralDatagramsPassBothWays()
     {
         string ip = GuestArtifacts.Program("nettools", "ip");
-        string driver = Path.Combine(
-            Path.GetDirectoryName(
-                Repository.VireoProgram.Replace("Vireo.Cli", "Vireo.GuestDriver", StringComparison.Ordinal)
-            )!,
-            "vireo-driver"
-        );
         string script = $$"""
             set -e
             ip() { {{ip}} "$@"; }
@@ -35,7 +29,7 @@ public sealed class TapTunnelTests : GuestTest
             }
             tunnel 1 4789 udpcsum
             tunnel 2 4790 noudpcsum
-            exec {{driver}} tunnel vtap0
+            exec {{Repository.DriverProgram}} tunnel vtap0
             """;
 
         string output = RunProgram("unshare", [.. HostNetwork.OwnNamespace, "/bin/sh", "-c", script]);

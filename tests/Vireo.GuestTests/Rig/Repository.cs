@@ -7,11 +7,16 @@ public static class Repository
     public static string Root { get; } = FindRoot();
 
     /// <summary>The built command line, of the same configuration (release, debug) as the tests.</summary>
-    public static string VireoProgram { get; } =
-        Path.Combine(Root, "artifacts/bin/Vireo.Cli", Path.GetFileName(AppContext.BaseDirectory.TrimEnd('/')), "vireo");
+    public static string VireoProgram { get; } = Built("Vireo.Cli", "vireo");
+
+    /// <summary>The built drivers of ours that make checks of their own.</summary>
+    public static string DriverProgram { get; } = Built("Vireo.GuestDriver", "vireo-driver");
 
     /// <summary>Where transcripts of failed tests are kept.</summary>
     public static string Transcripts { get; } = Path.Combine(Root, "artifacts/transcripts");
+
+    private static string Built(string project, string program) =>
+        Path.Combine(Root, "artifacts/bin", project, Path.GetFileName(AppContext.BaseDirectory.TrimEnd('/')), program);
 
     private static string FindRoot()
     {
