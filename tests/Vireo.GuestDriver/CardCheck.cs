@@ -5,13 +5,14 @@ using Vireo.Core.Spec;
 using Vireo.Devices.Net;
 using Vireo.Drivers;
 using Vireo.Homes.Vhost.Kernel;
+using Vireo.Homes.VhostUser;
 using Vireo.Linux.Net;
 using Vireo.Linux.Vhost;
 
 namespace Vireo.GuestDriver;
 
-/// <summary>The kernel's vhost-net between a driver of ours and a tap: echoes that the kernel's own network answers.</summary>
-/// <remarks>The tap has the address 10.9.0.1; the driver's card is 10.9.0.2.</remarks>
+/// <summary>A card - the kernel's vhost-net with a tap, or one behind a socket - and a driver of ours: echoes that the kernel's own network answers.</summary>
+/// <remarks>The kernel has the address 10.9.0.1; the driver's card is 10.9.0.2.</remarks>
 internal sealed class CardCheck : IDisposable
 {
     private const int Echoes = 200;
@@ -28,31 +29,19 @@ internal sealed class CardCheck : IDisposable
     private static readonly byte[] TapAddress = [10, 9, 0, 1];
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    private readonly TapDevice _tap;
+    private readonly TapDevice? _tap;
     private readonly TranslatedDevice? _translated;
     private readonly DriverSession _session;
     private readonly DriverBuffer[] _buffers = new DriverBuffer[BufferCount];
     private readonly DriverBuffer _out;
 
-    /// <summary>Where the tap's card is: asked for with the first packet.</summary>
+    /// <summary>Where the kernel's card is: asked for with the first packet.</summary>
     private byte[] _peer = [255, 255, 255, 255, 255, 255];
 
-    private CardCheck(string tap, bool isTranslated)
+    private CardCheck(VirtioDevice card, TapDevice? tap = null)
     {
-        _tap = TapDevice.Open(tap, isMultiQueue: false);
-        _tap.SetHeaderLength(NetHeader.LengthBytes);
-        VhostKernelDescription description = new()
-        {
-            Type = DeviceType.Net,
-            Queues = [new("rx", 256), new("tx", 256)],
-            Rings = new VhostTapRings(_tap.Handle),
-        };
-        VirtioDevice card = VhostKernelProxy.Open("/dev/vhost-net", description);
-        if (isTranslated)
-        {
-            card = _translated = new(card);
-        }
-
+        _tap = tap;
+        _translated = card as TranslatedDevice;
         _session = DriverSession.Open(card, FeatureSet.Empty);
         _session.StartQueues(2, descriptorsPerRequest: 1);
         _out = _session.Memory.Allocate(BufferBytes);
@@ -63,21 +52,49 @@ internal sealed class CardCheck : IDisposable
         }
     }
 
-    /// <summary>Makes the check.</summary>
+    /// <summary>Makes the check with vhost-net.</summary>
     /// <param name="tap">The tap's name.</param>
     /// <param name="isTranslated">Whether the kernel has to ask where the driver's addresses lie.</param>
     public static string Run(string tap, bool isTranslated)
     {
-        using CardCheck check = new(tap, isTranslated);
-        check.Resolve();
+        var ends = TapDevice.Open(tap, isMultiQueue: false);
+        ends.SetHeaderLength(NetHeader.LengthBytes);
+        VhostKernelDescription description = new()
+        {
+            Type = DeviceType.Net,
+            Queues = [new("rx", 256), new("tx", 256)],
+            Rings = new VhostTapRings(ends.Handle),
+        };
+        VirtioDevice card = VhostKernelProxy.Open("/dev/vhost-net", description);
+        using CardCheck check = new(isTranslated ? new TranslatedDevice(card) : card, ends);
+        return check.Run();
+    }
+
+    /// <summary>Makes the check with a card behind vhost-user.</summary>
+    /// <param name="socket">The card's socket.</param>
+    public static string Run(string socket)
+    {
+        using CardCheck check = new(VhostUserProxy.Connect(socket, DeviceType.Net, new() { QueueCount = 2 }));
+        return check.Run();
+    }
+
+    public void Dispose()
+    {
+        _session.Dispose();
+        _tap?.Dispose();
+    }
+
+    private string Run()
+    {
+        Resolve();
         int bytes = 0;
         for (int number = 0; number < Echoes; number++)
         {
-            bytes += check.Echo((ushort)number, payloadBytes: number * 7 % 1400);
+            bytes += Echo((ushort)number, payloadBytes: number * 7 % 1400);
         }
 
         string translations = "";
-        if (check._translated is { } translated)
+        if (_translated is { } translated)
         {
             // Rings and buffers are many more pages than this.
             translations =
@@ -86,13 +103,7 @@ internal sealed class CardCheck : IDisposable
                     : throw new InvalidDataException("the kernel did not ask");
         }
 
-        return $"{Echoes} echoes of {bytes} bytes through vhost-net{translations}";
-    }
-
-    public void Dispose()
-    {
-        _session.Dispose();
-        _tap.Dispose();
+        return $"{Echoes} echoes of {bytes} bytes{translations}";
     }
 
     private void Resolve()
@@ -178,7 +189,7 @@ internal sealed class CardCheck : IDisposable
         queue.Submit();
         if (!queue.TryTake(Patience, out _))
         {
-            throw new TimeoutException("vhost-net does not take a packet");
+            throw new TimeoutException("the card does not take a packet");
         }
     }
 
@@ -198,7 +209,7 @@ internal sealed class CardCheck : IDisposable
             }
         }
 
-        throw new TimeoutException("no answer came through vhost-net");
+        throw new TimeoutException("no answer came through the card");
     }
 
     private void Give(int index)

@@ -2,7 +2,7 @@ namespace Vireo.GuestDriver;
 
 /// <summary>Runs in guests: our drivers, through our proxies, on devices of a kernel that has what the tests' host may lack.</summary>
 /// <remarks>
-/// <c>vireo-driver disk /dev/vhost-vdpa-0</c>, <c>vireo-driver card TAP</c> (or <c>translated-card</c>), <c>vireo-driver socket PORT</c>,
+/// <c>vireo-driver disk /dev/vhost-vdpa-0</c>, <c>vireo-driver card TAP</c> (or <c>translated-card</c>), <c>vireo-driver served-card SOCKET</c>, <c>vireo-driver socket PORT</c>,
 /// <c>vireo-driver scsi SOCKET</c>, <c>vireo-driver tunnel TAP</c>. Prints one line
 /// that begins with <c>done:</c>, or says what is wrong and ends with 1.
 /// </remarks>
@@ -17,11 +17,12 @@ internal static class Program
                 ["disk", string node] => DiskCheck.Run(node),
                 ["card", string tap] => CardCheck.Run(tap, isTranslated: false),
                 ["translated-card", string tap] => CardCheck.Run(tap, isTranslated: true),
+                ["served-card", string socket] => CardCheck.Run(socket),
                 ["scsi", string socket] => ScsiCheck.Run(socket),
                 ["tunnel", string tap] => TunnelCheck.Run(tap),
                 ["socket", string port] => SocketCheck.Run(uint.Parse(port)),
                 _ => throw new ArgumentException(
-                    "expected: disk NODE, card TAP, translated-card TAP, scsi SOCKET, socket PORT or tunnel TAP"
+                    "expected: disk NODE, card TAP, translated-card TAP, served-card SOCKET, scsi SOCKET, socket PORT or tunnel TAP"
                 ),
             };
             Console.WriteLine($"done: {summary}");

@@ -13,7 +13,11 @@ namespace Vireo.Cli.Commands;
 internal sealed class NetCommand : DeviceCommand
 {
     private const string Places =
-        "one of --tap NAME, --tap-fd FD, " + NetSocketPlaces.Usage + ", --null, --loopback and --generate BYTES";
+        "one of --tap NAME, --tap-fd FD, "
+        + NetInterfacePlaces.Usage
+        + ", "
+        + NetSocketPlaces.Usage
+        + ", --null, --loopback and --generate BYTES";
 
     /// <summary>The home where the device itself has all its queues.</summary>
     private const string PciHome = "--vfio-user";
@@ -23,6 +27,7 @@ internal sealed class NetCommand : DeviceCommand
     private const int FrameBytesMin = 60;
     private const int MtuMin = 68;
 
+    private readonly NetInterfacePlaces _interfaces = new();
     private readonly NetSocketPlaces _sockets = new();
     private readonly NetPortFilters _filters = new();
 
@@ -149,6 +154,10 @@ internal sealed class NetCommand : DeviceCommand
                 vireo net --user --vhost-user /tmp/net.sock
               A cable to a QEMU with -netdev stream,id=n,server=off,addr.type=unix,addr.path=/tmp/cable.sock, recorded:
                 vireo net --stream-listen /tmp/cable.sock --capture /tmp/cable.pcapng --vhost-user /tmp/net.sock
+              A card of the host's, which goes on using it; or an interface of the guest's own on it:
+                vireo net --packet eth0 --vhost-user /tmp/net.sock
+                ip link add link eth0 name guest0 type macvtap mode bridge && ip link set guest0 up
+                vireo net --macvtap guest0 --vhost-user /tmp/net.sock
               Every packet comes back, to measure:
                 vireo net --loopback --poll-us 100 --vhost-user /tmp/net.sock
             """;
@@ -158,7 +167,7 @@ internal sealed class NetCommand : DeviceCommand
     {
         var options = new NetOptions
         {
-            Mac = ParseMac(result.GetValue(_mac)),
+            Mac = ParseMac(result.GetValue(_mac)) ?? _interfaces.AddressIn(result),
             MtuBytes = result.GetValue(_mtu) ?? 0,
             PairCount = result.GetValue(_pairs),
             QueueSizeMax = (ushort)result.GetValue(_queueSize),
@@ -189,6 +198,7 @@ internal sealed class NetCommand : DeviceCommand
         command.Add(_tap);
         command.Add(_tapDescriptors);
         command.Add(_bridge);
+        _interfaces.AddTo(command);
         _sockets.AddTo(command);
         command.Add(_null);
         command.Add(_loopback);
@@ -223,7 +233,7 @@ internal sealed class NetCommand : DeviceCommand
             result.GetResult(_loopback),
             result.GetResult(_generate),
         ];
-        int count = _sockets.CountIn(result);
+        int count = _sockets.CountIn(result) + _interfaces.CountIn(result);
         foreach (SymbolResult? way in ways)
         {
             count += way is null ? 0 : 1;
@@ -282,6 +292,11 @@ internal sealed class NetCommand : DeviceCommand
         {
             TapPort tap = WrapTap(resources, options, numbers);
             return (tap, tap.Name);
+        }
+
+        if (_interfaces.TryOpen(result, options.PairCount, resources.Loops) is { } place)
+        {
+            return place;
         }
 
         if (_sockets.TryOpen(result, resources.Loops) is { } socket)

@@ -13,6 +13,7 @@ internal static partial class LibC
     internal const int SIOCSIFFLAGS = 0x8914;
     internal const int SIOCGIFMTU = 0x8921;
     internal const int SIOCSIFMTU = 0x8922;
+    internal const int SIOCGIFHWADDR = 0x8927;
     internal const int SIOCGIFINDEX = 0x8933;
     internal const int SIOCBRADDIF = 0x89a2;
 

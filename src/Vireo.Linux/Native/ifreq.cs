@@ -17,4 +17,9 @@ internal unsafe struct ifreq
 
     [FieldOffset(16)]
     internal int ifr_mtu;
+
+    /// <summary>The address behind its family.</summary>
+    [FieldOffset(18)]
+    [CField("ifr_hwaddr.sa_data")]
+    internal fixed byte ifr_hwaddr_bytes[14];
 }

@@ -6,6 +6,9 @@ namespace Vireo.Linux.Net;
 /// <summary>Network interfaces of the host by their names, in the network namespace of the process.</summary>
 public static class NetInterface
 {
+    /// <summary>Length of an address.</summary>
+    public const int AddressBytes = 6;
+
     /// <summary>Brings an interface up.</summary>
     /// <param name="name">Its name.</param>
     /// <exception cref="LinuxException">ENODEV: there is none of that name; EPERM: the user may not.</exception>
@@ -32,6 +35,23 @@ public static class NetInterface
         {
             return false;
         }
+    }
+
+    /// <summary>The number of an interface.</summary>
+    /// <param name="name">Its name.</param>
+    /// <exception cref="ArgumentException">The name is empty or too long.</exception>
+    /// <exception cref="LinuxException">ENODEV: there is none of that name.</exception>
+    public static int IndexOf(string name) => Ask(name, LibC.SIOCGIFINDEX, nameof(LibC.SIOCGIFINDEX)).ifr_ifindex;
+
+    /// <summary>The address of an interface.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="destination">Gets it: 6 bytes.</param>
+    /// <exception cref="LinuxException">ENODEV: there is none of that name.</exception>
+    // SAFETY: the field of the local structure is longer than the address.
+    public static unsafe void ReadAddress(string name, Span<byte> destination)
+    {
+        ifreq answer = Ask(name, LibC.SIOCGIFHWADDR, nameof(LibC.SIOCGIFHWADDR));
+        new ReadOnlySpan<byte>(answer.ifr_hwaddr_bytes, AddressBytes).CopyTo(destination);
     }
 
     /// <summary>The largest packet of an interface in bytes.</summary>

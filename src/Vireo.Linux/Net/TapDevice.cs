@@ -8,10 +8,9 @@ namespace Vireo.Linux.Net;
 
 /// <summary>One queue of a tap: an Ethernet interface of the host whose other end is this process (/dev/net/tun).</summary>
 /// <remarks>
-/// Frames begin with a header that says what is yet to be done to them (<c>struct virtio_net_hdr</c>). What serves frames returns what the
-/// system call returned, or a negated <see cref="Errno"/>. Reading and writing may go on on two threads at once.
+/// The other end of a macvtap is the card that it was made on.
 /// </remarks>
-public sealed class TapDevice : IDisposable
+public sealed class TapDevice : IFrameDescriptor
 {
     /// <summary>Vectors one write takes (UIO_MAXIOV).</summary>
     public const int VectorsMax = 1024;
@@ -28,7 +27,7 @@ public sealed class TapDevice : IDisposable
         IsMultiQueue = isMultiQueue;
     }
 
-    /// <summary>The descriptor, non-blocking. It stays this object's.</summary>
+    /// <inheritdoc/>
     public SafeFileHandle Handle { get; }
 
     /// <summary>The interface's name.</summary>
@@ -56,6 +55,34 @@ public sealed class TapDevice : IDisposable
         {
             LinuxException.ThrowIfNegative(LibC.ioctl(handle, LibC.TUNSETIFF, &request), nameof(LibC.TUNSETIFF), name);
             return new TapDevice(handle, NameOf(request.ifr_name), isMultiQueue);
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Attaches to a macvtap.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="isMultiQueue">Whether several queues are opened.</param>
+    /// <exception cref="ArgumentException">The name is empty or too long.</exception>
+    /// <exception cref="LinuxException">
+    /// ENODEV: there is no interface of that name; ENOENT: it is no macvtap, or its node in /dev has not been made; EACCES: the node is
+    /// another user's; EBUSY: all its queues are in use.
+    /// </exception>
+    // SAFETY: as in Open.
+    public static unsafe TapDevice OpenMacvtap(string name, bool isMultiQueue)
+    {
+        string place = string.Create(CultureInfo.InvariantCulture, $"/dev/tap{NetInterface.IndexOf(name)}");
+        ifreq request = default;
+        int flags = LibC.IFF_TAP | LibC.IFF_NO_PI | LibC.IFF_VNET_HDR | (isMultiQueue ? LibC.IFF_MULTI_QUEUE : 0);
+        request.ifr_flags = (short)flags;
+        SafeFileHandle handle = HostFile.Open(place, OpenFlags.ReadWrite | OpenFlags.NonBlocking);
+        try
+        {
+            LinuxException.ThrowIfNegative(LibC.ioctl(handle, LibC.TUNSETIFF, &request), nameof(LibC.TUNSETIFF), place);
+            return new TapDevice(handle, name, isMultiQueue);
         }
         catch
         {
@@ -149,9 +176,7 @@ public sealed class TapDevice : IDisposable
         return LibC.ioctl(Handle, LibC.TUNSETQUEUE, &request) < 0 ? -(int)LinuxException.LastError : 0;
     }
 
-    /// <summary>Takes a frame that the host sends over the interface.</summary>
-    /// <param name="destination">Header and frame; one that is longer is cut off.</param>
-    /// <returns>Bytes, or a negated <see cref="Errno"/>: EAGAIN when there is none.</returns>
+    /// <inheritdoc/>
     // SAFETY: the kernel is given the length of a buffer that stays pinned during the call.
     public unsafe int Read(Span<byte> destination)
     {
@@ -174,9 +199,8 @@ public sealed class TapDevice : IDisposable
         }
     }
 
-    /// <summary>Hands the host a frame, as if it had come over the interface's cable.</summary>
-    /// <param name="frame">Header and frame, 1 to <see cref="VectorsMax"/> pieces.</param>
-    /// <returns>Bytes, or a negated <see cref="Errno"/>: EINVAL for a header that does not fit the frame, EIO while the interface is down.</returns>
+    /// <inheritdoc/>
+    /// <remarks>EINVAL for a header that does not fit the frame, EIO while the interface is down.</remarks>
     // SAFETY: the list is pinned during the call; the kernel checks every address in it and answers EFAULT.
     public unsafe int Write(ReadOnlySpan<IoVector> frame)
     {

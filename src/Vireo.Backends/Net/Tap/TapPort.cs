@@ -95,6 +95,30 @@ public sealed class TapPort : INetPort, IDisposable
         }
     }
 
+    /// <summary>Attaches to a macvtap, an interface of its own on a card of the host.</summary>
+    /// <param name="name">Its name; it is there.</param>
+    /// <param name="pairCount">How many queues, from 1.</param>
+    /// <param name="loops">The loops that the device's queues run on; stay the caller's.</param>
+    /// <exception cref="LinuxException">See <see cref="TapDevice.OpenMacvtap"/>.</exception>
+    public static TapPort OpenMacvtap(string name, int pairCount, EventLoopGroup loops)
+    {
+        List<TapDevice> queues = [];
+        try
+        {
+            for (int index = 0; index < pairCount; index++)
+            {
+                queues.Add(TapDevice.OpenMacvtap(name, isMultiQueue: pairCount > 1));
+            }
+
+            return new([.. queues], loops);
+        }
+        catch
+        {
+            queues.ForEach(static queue => queue.Dispose());
+            throw;
+        }
+    }
+
     /// <summary>Takes over queues of an interface that somebody else opened.</summary>
     /// <param name="queues">The queues, all of one interface; become the port's.</param>
     /// <param name="loops">The loops that the device's queues run on; stay the caller's.</param>
@@ -120,12 +144,12 @@ public sealed class TapPort : INetPort, IDisposable
 
     /// <inheritdoc/>
     public INetSender OpenSender(int pairIndex, INetQueue queue) =>
-        new TapSender(_queues[pairIndex], _headerBytes, Counters);
+        new FrameSender(_queues[pairIndex], _headerBytes, Counters);
 
     /// <inheritdoc/>
     public INetReceiver OpenReceiver(int pairIndex, INetReceiveQueue queue)
     {
-        TapReceiver receiver = new(
+        FrameReceiver receiver = new(
             _queues[pairIndex],
             _headerBytes,
             queue,
@@ -145,7 +169,7 @@ public sealed class TapPort : INetPort, IDisposable
     /// <inheritdoc/>
     public void Inject(ReadOnlySpan<byte> frame)
     {
-        using TapSender sender = new(_queues[0], _headerBytes, Counters);
+        using FrameSender sender = new(_queues[0], _headerBytes, Counters);
         sender.Send(new(default, frame, [], frame.Length));
     }
 

@@ -4,15 +4,15 @@ using Vireo.Devices.Net;
 using Vireo.Linux.Files;
 using Vireo.Linux.Net;
 
-namespace Vireo.Backends.Net.Tap;
+namespace Vireo.Backends.Net;
 
-/// <summary>Writes frames to one queue of a tap, from the driver's memory where they lie.</summary>
-internal sealed class TapSender : INetSender
+/// <summary>Writes frames to a descriptor of the host: a queue of a tap, or an interface, from the driver's memory where they lie.</summary>
+internal sealed class FrameSender : INetSender
 {
     private const int VectorsAtStart = 64;
     private const int HeadOffset = 64;
 
-    private readonly TapDevice _tap;
+    private readonly IFrameDescriptor _frames;
     private readonly NetPortCounters _counters;
 
     /// <summary>The header, and behind it what of a frame does not lie in a driver's memory.</summary>
@@ -21,11 +21,15 @@ internal sealed class TapSender : INetSender
     /// <summary>The pieces of a frame.</summary>
     private Segment[] _pieces = new Segment[VectorsAtStart];
 
+    /// <summary>Room for the longest header there is, of which the first piece of a frame may be a part only.</summary>
+    private readonly Segment _header;
+
     /// <summary>Makes a sender.</summary>
-    public TapSender(TapDevice tap, int headerBytes, NetPortCounters counters)
+    public FrameSender(IFrameDescriptor frames, int headerBytes, NetPortCounters counters)
     {
-        _tap = tap;
+        _frames = frames;
         _counters = counters;
+        _header = _memory.Slice(0, HeadOffset);
         _pieces[0] = _memory.Slice(0, headerBytes);
     }
 
@@ -35,11 +39,11 @@ internal sealed class TapSender : INetSender
     /// <inheritdoc/>
     public void Send(in NetFrame frame)
     {
-        Wire.Write(_pieces[0].Bytes, frame.Header);
+        Wire.Write(_header.Bytes, frame.Header);
         if (frame.Header.IsTunnel)
         {
             // The kernel looks at them only if the header says tunnel.
-            frame.Tunnel.Write(_pieces[0].Bytes);
+            frame.Tunnel.Write(_header.Bytes);
         }
 
         int count = 1;
@@ -54,7 +58,7 @@ internal sealed class TapSender : INetSender
             count = Collect(in frame);
         }
 
-        if (_tap.Write(Wire.Reinterpret<Segment, IoVector>((ReadOnlySpan<Segment>)_pieces.AsSpan(0, count))) < 0)
+        if (_frames.Write(Wire.Reinterpret<Segment, IoVector>((ReadOnlySpan<Segment>)_pieces.AsSpan(0, count))) < 0)
         {
             _counters.AddSendDrop();
         }

@@ -3,16 +3,16 @@ using Vireo.Devices.Net;
 using Vireo.Linux.Events;
 using Vireo.Linux.Net;
 
-namespace Vireo.Backends.Net.Tap;
+namespace Vireo.Backends.Net;
 
-/// <summary>Reads frames from one queue of a tap.</summary>
+/// <summary>Reads frames from a descriptor of the host: a queue of a tap, or an interface.</summary>
 /// <remarks>
 /// A frame for which the driver has no buffer is kept, and nothing more is read until it has found one: the kernel then keeps
 /// what comes, up to the interface's own limit.
 /// </remarks>
-internal sealed class TapReceiver : INetReceiver, ILoopWatcher
+internal sealed class FrameReceiver : INetReceiver, ILoopWatcher
 {
-    private readonly TapDevice _tap;
+    private readonly IFrameDescriptor _frames;
     private readonly int _headerBytes;
     private readonly INetReceiveQueue _queue;
     private readonly EventLoop _loop;
@@ -31,8 +31,8 @@ internal sealed class TapReceiver : INetReceiver, ILoopWatcher
     private NetTunnelOffsets _tunnel;
 
     /// <summary>Makes a receiver.</summary>
-    public TapReceiver(
-        TapDevice tap,
+    public FrameReceiver(
+        IFrameDescriptor frames,
         int headerBytes,
         INetReceiveQueue queue,
         EventLoop loop,
@@ -40,14 +40,14 @@ internal sealed class TapReceiver : INetReceiver, ILoopWatcher
         Action closed
     )
     {
-        _tap = tap;
+        _frames = frames;
         _headerBytes = headerBytes;
         _queue = queue;
         _loop = loop;
         _counters = counters;
         _closed = closed;
         // Told once for each change: the queue reads until nothing is there, or stays awake.
-        _watch = NetLoopAccess.Watch(loop, tap.Handle, LoopEvents.Readable | LoopEvents.EdgeTriggered, this);
+        _watch = NetLoopAccess.Watch(loop, frames.Handle, LoopEvents.Readable | LoopEvents.EdgeTriggered, this);
     }
 
     /// <inheritdoc/>
@@ -87,7 +87,7 @@ internal sealed class TapReceiver : INetReceiver, ILoopWatcher
     {
         while (true)
         {
-            int bytes = _tap.Read(_buffer);
+            int bytes = _frames.Read(_buffer);
             if (bytes < 0)
             {
                 return false;
