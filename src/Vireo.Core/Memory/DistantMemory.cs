@@ -47,6 +47,9 @@ public sealed class DistantMemory : GuestMemory
     ) => Mirror.TranslateContiguous(address, lengthBytes, access, out segment);
 
     /// <inheritdoc/>
+    public override MemoryAccess AccessOf(GuestAddress address) => Mirror.AccessOf(address);
+
+    /// <inheritdoc/>
     public override Translation Resolve(GuestRange range, ICollection<GuestRange> ranges) =>
         Mirror.Resolve(range, ranges);
 }

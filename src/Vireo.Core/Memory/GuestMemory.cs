@@ -39,6 +39,10 @@ public abstract class GuestMemory
         out Segment segment
     );
 
+    /// <summary>What the device may do with a byte, as far as that is known already: nothing is asked for.</summary>
+    /// <param name="address">Guest address of the byte.</param>
+    public abstract MemoryAccess AccessOf(GuestAddress address);
+
     /// <summary>Finds out where a range lies in the dirty log, appending one range per piece.</summary>
     /// <param name="range">The range as the driver gave it.</param>
     /// <param name="ranges">Receives what to mark once the range was written.</param>

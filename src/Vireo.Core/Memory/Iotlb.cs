@@ -45,27 +45,27 @@ public sealed class Iotlb : IAddressTranslator
         out ulong lengthBytes
     )
     {
-        // Acquire: the table is complete before it is put in place.
-        Mapping[] mappings = Volatile.Read(ref _mappings);
-        int index = Find(mappings, address.Value);
-        if (index < mappings.Length)
+        if (TryFind(address.Value, out Mapping mapping) && (mapping.Access & access) == access)
         {
-            ref readonly Mapping mapping = ref mappings[index];
-            if (mapping.First <= address.Value && (mapping.Access & access) == access)
-            {
-                ulong offset = address.Value - mapping.First;
-                target = new(mapping.Target + offset);
-                // The largest length there is when a mapping covers all addresses: one byte is not missed.
-                ulong rest = mapping.Last - address.Value;
-                lengthBytes = rest == ulong.MaxValue ? rest : rest + 1;
-                return Translation.Done;
-            }
+            target = new(mapping.Target + (address.Value - mapping.First));
+            // The largest length there is when a mapping covers all addresses: one byte is not missed.
+            ulong rest = mapping.Last - address.Value;
+            lengthBytes = rest == ulong.MaxValue ? rest : rest + 1;
+            return Translation.Done;
         }
 
         target = default;
         lengthBytes = 0;
         Ask(address, access);
         return Translation.Pending;
+    }
+
+    /// <inheritdoc/>
+    public MemoryAccess AccessOf(GuestAddress address, out GuestAddress target)
+    {
+        bool isMapped = TryFind(address.Value, out Mapping mapping);
+        target = isMapped ? new(mapping.Target + (address.Value - mapping.First)) : default;
+        return mapping.Access;
     }
 
     /// <summary>Notes a mapping; it replaces what was mapped there.</summary>
@@ -137,6 +137,17 @@ public sealed class Iotlb : IAddressTranslator
 
     // Release: the table is complete before it is put in place.
     private void Replace(List<Mapping> mappings) => Volatile.Write(ref _mappings, mappings.ToArray());
+
+    /// <summary>Finds the mapping of an address; it is all zeroes where there is none.</summary>
+    private bool TryFind(ulong address, out Mapping mapping)
+    {
+        // Acquire: the table is complete before it is put in place.
+        Mapping[] mappings = Volatile.Read(ref _mappings);
+        int index = Find(mappings, address);
+        bool isMapped = index < mappings.Length && mappings[index].First <= address;
+        mapping = isMapped ? mappings[index] : default;
+        return isMapped;
+    }
 
     /// <summary>Asks for a mapping, unless that was done since the last one came.</summary>
     private void Ask(GuestAddress address, MemoryAccess access)

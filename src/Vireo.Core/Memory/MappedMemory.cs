@@ -114,6 +114,13 @@ public sealed class MappedMemory : GuestMemory
     }
 
     /// <inheritdoc/>
+    public override MemoryAccess AccessOf(GuestAddress address)
+    {
+        int index = Find(address.Value);
+        return (uint)index < (uint)_regions.Length ? _regions[index].Access : MemoryAccess.None;
+    }
+
+    /// <inheritdoc/>
     public override Translation Resolve(GuestRange range, ICollection<GuestRange> ranges)
     {
         ranges.Add(range);

@@ -100,6 +100,10 @@ public sealed class TranslatedMemory : GuestMemory
     }
 
     /// <inheritdoc/>
+    public override MemoryAccess AccessOf(GuestAddress address) =>
+        _translator.AccessOf(address, out GuestAddress target) & _memory.AccessOf(target);
+
+    /// <inheritdoc/>
     public override Translation Resolve(GuestRange range, ICollection<GuestRange> ranges)
     {
         while (range.LengthBytes > 0)

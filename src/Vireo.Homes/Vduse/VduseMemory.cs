@@ -103,6 +103,9 @@ internal sealed class VduseMemory : GuestMemory, IDisposable
     }
 
     /// <inheritdoc/>
+    public override MemoryAccess AccessOf(GuestAddress address) => _known.AccessOf(address);
+
+    /// <inheritdoc/>
     public override Translation Resolve(GuestRange range, ICollection<GuestRange> ranges) =>
         _known.Resolve(range, ranges);
 

@@ -8,12 +8,14 @@ namespace Vireo.Homes.Vhost;
 internal static class VhostMemory
 {
     /// <summary>The regions.</summary>
-    /// <exception cref="DeviceException">The memory is not made of regions, because a translation stands in front of it.</exception>
+    /// <exception cref="DeviceException">The memory is not made of regions, because a translation stands in front of it or it is reached by messages.</exception>
     public static VhostRegion[] RegionsOf(GuestMemory memory)
     {
         if (memory is not MappedMemory mapped)
         {
-            throw new DeviceException("the driver's memory is translated, which cannot be handed on to a vhost device");
+            throw new DeviceException(
+                "the driver's memory is translated or not mapped here, which cannot be handed on to a vhost device"
+            );
         }
 
         var regions = new VhostRegion[mapped.Regions.Length];

@@ -4,7 +4,10 @@ using Vireo.Core.Spec;
 
 namespace Vireo.Homes.Vhost;
 
-/// <summary>Where a ring stands that a vhost device has let go of.</summary>
+/// <summary>Where a ring stands that no vhost device has.</summary>
+/// <remarks>
+/// The ring itself says it, and nobody else has to: a predecessor that was killed could not. What it had taken and not used is taken again.
+/// </remarks>
 internal static class VhostPosition
 {
     /// <summary>Where a split ring stands that is drained: what is used was all that was taken.</summary>

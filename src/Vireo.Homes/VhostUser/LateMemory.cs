@@ -64,6 +64,9 @@ internal sealed class LateMemory : GuestMemory
     }
 
     /// <inheritdoc/>
+    public override MemoryAccess AccessOf(GuestAddress address) => _memory.AccessOf(address);
+
+    /// <inheritdoc/>
     public override Translation Resolve(GuestRange range, ICollection<GuestRange> ranges) =>
         _memory.Resolve(range, ranges);
 }

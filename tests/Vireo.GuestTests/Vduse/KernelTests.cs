@@ -24,7 +24,8 @@ public sealed class KernelTests : VduseTest
         UseDisk(guest);
         KillDaemons(guest);
         UseVhost(guest);
-        UseCard(guest);
+        UseCard(guest, "net");
+        UseCard(guest, "proxy vhost-net");
         guest.PowerOff();
     }
 
@@ -110,14 +111,18 @@ public sealed class KernelTests : VduseTest
             Patience
         );
 
-    private static void UseCard(Guest guest) =>
+    /// <summary>A card on the bus, for the host itself.</summary>
+    /// <param name="guest">The guest.</param>
+    /// <param name="command">Who it is: a device of ours, or the kernel's vhost.</param>
+    private static void UseCard(Guest guest, string command) =>
         guest.RunTap(
-            """
+            $$"""
             . /host/functions
             ip tuntap add mid mode tap vnet_hdr
             ip addr add 10.8.0.1/24 dev mid
-            check "a card is served and added" serve card net --tap mid --mac 52:54:00:00:00:09 --vduse card0 --vdpa-add
-            check "the kernel has it" await sh -c 'test -d /sys/bus/virtio/drivers/virtio_net/virtio*/net'
+            check "a card is served and added" serve card {{command}} --tap mid --mac 52:54:00:00:00:09 --vduse card0 --vdpa-add
+            check "the kernel has it" await sh -c 'test -d /sys/bus/virtio/drivers/virtio_net/virtio*/net' ; cat /tmp/card.err; ls /sys/bus/virtio/devices /sys/bus/vdpa/devices; dmesg | tail -20
+
             link=$(basename /sys/bus/virtio/drivers/virtio_net/virtio*/net/*)
             is "its address" "$(cat /sys/class/net/$link/address)" 52:54:00:00:00:09
             is "vdpa agrees on the type" "$(vdpa dev show card0 | grep -o 'type [a-z]*')" "type network"
@@ -140,7 +145,7 @@ public sealed class KernelTests : VduseTest
             check "and back" cmp /tmp/far /tmp/stream
 
             murder card
-            check "a successor after kill -9" serve card2 net --tap mid --mac 52:54:00:00:00:09 --vduse card0 --vdpa-add
+            check "a successor after kill -9" serve card2 {{command}} --tap mid --mac 52:54:00:00:00:09 --vduse card0 --vdpa-add
             check "packets go and come again" await near
             is "the end takes it off the bus" "$(stop card2)" 0
             check "nothing is left" sh -c '! test -e /dev/vduse/card0 && ! test -e /dev/shm/vireo-vduse-card0'

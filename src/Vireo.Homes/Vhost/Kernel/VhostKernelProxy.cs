@@ -37,7 +37,7 @@ public sealed class VhostKernelProxy : VirtioDevice
         // where the memory it would have to know is not known beforehand.
         _canTranslate = offered.Contains(CoreFeature.AccessPlatform);
         _known = offered.Without(description.WithheldFeatures).Without(CoreFeature.AccessPlatform);
-        RingFeatures = VhostFeatures.OfRings(_known);
+        RingFeatures = VhostFeatures.OfRings(_known).WithIf(CoreFeature.AccessPlatform, _canTranslate);
         OfferedFeatures = VhostFeatures.OfDevice(_known) | description.Features;
         _running = new QueueSetup?[description.Queues.Count];
     }
@@ -222,7 +222,7 @@ public sealed class VhostKernelProxy : VirtioDevice
             AddressOf(setup.Areas.Descriptors, SplitRing.DescriptorBytes(size), MemoryAccess.Read, "descriptor area"),
             AddressOf(setup.Areas.Driver, SplitRing.AvailableBytes(size), MemoryAccess.Read, "driver area"),
             AddressOf(setup.Areas.Device, SplitRing.UsedBytes(size), MemoryAccess.ReadWrite, "device area"),
-            setup.State.AvailableIndex
+            VhostPosition.OfDrainedSplit(_memory!, setup.Areas).AvailableIndex
         );
         _door.SetRing(setup.Index, in ring);
         _door.SetKick(setup.Index, VhostSignals.DescriptorOf(setup.Kick, setup.Index));
@@ -247,7 +247,7 @@ public sealed class VhostKernelProxy : VirtioDevice
     /// <summary>Tells the kernel of the memory, or that it has to ask; of what it was told before nothing is left.</summary>
     private void TellMemory()
     {
-        if (_translations is null && (_memory is MappedMemory || !_canTranslate))
+        if (_translations is null && (_memory is MappedMemory or DistantMemory || !_canTranslate))
         {
             if (!_isMemoryTold)
             {

@@ -8,16 +8,13 @@ namespace Vireo.Homes.Vhost.Kernel;
 
 /// <summary>Answers a kernel that asks where the driver's addresses lie, because an I/O translation stands in front of its memory.</summary>
 /// <remarks>
-/// A thread of its own reads what the kernel has missed and tells it whole pages. What is not known yet has been asked for by then: when it
-/// comes the home lets the rings look again, the kernel misses it again, and is told. An address that is nowhere is not answered: its ring
-/// stands still, as where an IOMMU refuses.
+/// A thread of its own reads what the kernel has missed and tells it whole pages, or as much of a page as is memory: the rings of the vDPA
+/// bus end within one. What is not known yet has been asked for by then: when it comes the home lets the rings look again, the kernel
+/// misses it again, and is told. An address that is nowhere is not answered: its ring stands still, as where an IOMMU refuses.
 /// </remarks>
 internal sealed class VhostTranslations : ILoopWatcher, IDisposable
 {
     private const uint PageBytes = 4096;
-
-    /// <summary>More than this many pages are not remembered: twice what the kernel keeps.</summary>
-    private const int PagesMax = 4096;
 
     private const int MissesPerTurnMax = 256;
 
@@ -25,9 +22,7 @@ internal sealed class VhostTranslations : ILoopWatcher, IDisposable
     private readonly EventLoopGroup _loops;
     private readonly LoopWatch _watch;
 
-    /// <summary>What the device may do with the pages it was told; on the loop's thread, as all that follows.</summary>
-    private readonly Dictionary<ulong, MemoryAccess> _granted = [];
-
+    /// <summary>On the loop's thread, as all that follows.</summary>
     private readonly SegmentList _segments = new();
     private GuestMemory? _memory;
 
@@ -50,7 +45,6 @@ internal sealed class VhostTranslations : ILoopWatcher, IDisposable
         _loops[0]
             .Invoke(() =>
             {
-                _granted.Clear();
                 _door.ForgetTranslations(0, ulong.MaxValue);
                 _memory = memory;
             });
@@ -69,9 +63,8 @@ internal sealed class VhostTranslations : ILoopWatcher, IDisposable
         Translation outcome = Translation.Refused;
         if (range.LengthBytes - 1 <= ulong.MaxValue - range.Address.Value)
         {
-            ulong first = PageOf(range.Address.Value);
-            ulong pages = (PageOf(range.Address.Value + (range.LengthBytes - 1)) - first) / PageBytes + 1;
-            _loops[0].Invoke(() => outcome = GrantAll(first, pages, access));
+            ulong first = range.Address.Value;
+            _loops[0].Invoke(() => outcome = GrantAll(first, first + (range.LengthBytes - 1), access));
         }
 
         return outcome != Translation.Refused
@@ -91,11 +84,11 @@ internal sealed class VhostTranslations : ILoopWatcher, IDisposable
 
             try
             {
-                _ = Grant(PageOf(address), (MemoryAccess)access);
+                _ = Grant(address, (MemoryAccess)access, out _);
             }
             catch (LinuxException)
             {
-                // The kernel has no room for it, and will miss it again.
+                // The kernel has no room for it now; it misses it again with the next kick.
             }
         }
     }
@@ -107,55 +100,116 @@ internal sealed class VhostTranslations : ILoopWatcher, IDisposable
         _loops.Dispose();
     }
 
-    private static ulong PageOf(ulong address) => address & ~(PageBytes - 1UL);
-
-    private Translation GrantAll(ulong first, ulong pages, MemoryAccess access)
+    /// <summary>The most bytes for which a question is answered with yes, where yes for many means yes for fewer.</summary>
+    private static uint LongestOf(uint max, Func<uint, bool> isGood)
     {
-        Translation outcome = Translation.Done;
-        for (ulong index = 0; index < pages && outcome == Translation.Done; index++)
+        uint good = 0;
+        uint bad = max + 1;
+        while (bad - good > 1)
         {
-            outcome = Grant(first + index * PageBytes, access);
+            uint middle = good + (bad - good) / 2;
+            if (isGood(middle))
+            {
+                good = middle;
+            }
+            else
+            {
+                bad = middle;
+            }
         }
 
-        return outcome;
+        return good;
     }
 
-    /// <summary>Tells the kernel of a page: a page has one translation at most, whose access only grows.</summary>
-    private Translation Grant(ulong page, MemoryAccess access)
+    private Translation GrantAll(ulong first, ulong last, MemoryAccess access)
     {
+        ulong address = first;
+        while (true)
+        {
+            Translation outcome = Grant(address, access, out ulong end);
+            if (outcome != Translation.Done || end >= last)
+            {
+                return outcome;
+            }
+
+            address = end + 1;
+        }
+    }
+
+    /// <summary>Tells the kernel of a piece of memory, in the place of what it was told of it before.</summary>
+    /// <param name="address">An address in it.</param>
+    /// <param name="access">How the device uses it.</param>
+    /// <param name="last">Where it ends.</param>
+    private Translation Grant(ulong address, MemoryAccess access, out ulong last)
+    {
+        last = address;
         if (_memory is not { } memory)
         {
             return Translation.Refused;
         }
 
-        bool isTold = _granted.TryGetValue(page, out MemoryAccess before);
-        MemoryAccess wanted = before | access;
-        _segments.Clear();
-        Translation outcome = memory.Translate(new(page), PageBytes, wanted, _segments);
+        Translation outcome = FindPiece(memory, address, access, out ulong first, out uint length);
         if (outcome != Translation.Done)
         {
             return outcome;
         }
 
-        if (isTold)
+        // All that is allowed at once: what it was told of and may not do, the kernel does not ask for again.
+        MemoryAccess allowed = access | memory.AccessOf(new(address));
+        if (allowed != access && TryTranslate(memory, first, length, allowed) != Translation.Done)
         {
-            _door.ForgetTranslations(page, PageBytes);
-        }
-        else if (_granted.Count >= PagesMax)
-        {
-            // Forgotten on both sides: what is needed of it is asked for again.
-            _granted.Clear();
-            _door.ForgetTranslations(0, ulong.MaxValue);
+            allowed = access;
         }
 
+        outcome = TryTranslate(memory, first, length, allowed);
+        if (outcome != Translation.Done)
+        {
+            return outcome;
+        }
+
+        last = first + (length - 1);
+        _door.ForgetTranslations(first, length);
         uint offset = 0;
         foreach (Segment segment in _segments.Items)
         {
-            _door.Translate(new(page + offset, (uint)segment.Length, segment.Address, (VhostAccess)wanted));
+            _door.Translate(new(first + offset, (uint)segment.Length, segment.Address, (VhostAccess)allowed));
             offset += (uint)segment.Length;
         }
 
-        _granted[page] = wanted;
         return Translation.Done;
+    }
+
+    /// <summary>Finds the page around an address, or as much of it on both sides of the address as is memory.</summary>
+    private Translation FindPiece(
+        GuestMemory memory,
+        ulong address,
+        MemoryAccess access,
+        out ulong first,
+        out uint lengthBytes
+    )
+    {
+        first = address & ~(PageBytes - 1UL);
+        lengthBytes = PageBytes;
+        Translation outcome = TryTranslate(memory, first, PageBytes, access);
+        if (outcome != Translation.Refused)
+        {
+            return outcome;
+        }
+
+        uint before = (uint)(address - first);
+        uint behind = LongestOf(PageBytes - before, count => IsMemory(address, count));
+        before = LongestOf(before, count => IsMemory(address - count, count));
+        first = address - before;
+        lengthBytes = before + behind;
+        return behind == 0 ? Translation.Refused : Translation.Done;
+
+        bool IsMemory(ulong start, uint count) => TryTranslate(memory, start, count, access) == Translation.Done;
+    }
+
+    /// <summary>Translates a range into the list of segments.</summary>
+    private Translation TryTranslate(GuestMemory memory, ulong first, uint lengthBytes, MemoryAccess access)
+    {
+        _segments.Clear();
+        return memory.Translate(new(first), lengthBytes, access, _segments);
     }
 }

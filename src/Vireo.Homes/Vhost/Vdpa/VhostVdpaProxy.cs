@@ -318,7 +318,7 @@ public sealed class VhostVdpaProxy : VirtioDevice, ILoopWatcher
                     setup.Areas.Descriptors.Value,
                     setup.Areas.Driver.Value,
                     setup.Areas.Device.Value,
-                    setup.State.AvailableIndex
+                    VhostPosition.OfDrainedSplit(_memory!, setup.Areas).AvailableIndex
                 );
                 _door.SetRing(setup.Index, in ring);
                 _door.SetKick(setup.Index, VhostSignals.DescriptorOf(setup.Kick, setup.Index));

@@ -37,7 +37,10 @@ public sealed class VhostKernelProxyTests : IDisposable
 
         Assert.Equal([2, 3, 0, 0], config);
         Assert.Equal(FeatureSet.Of(1, 5), proxy.OfferedFeatures);
-        Assert.Equal(FeatureSet.Of(CoreFeature.Version1, CoreFeature.EventIndex), proxy.RingFeatures);
+        Assert.Equal(
+            FeatureSet.Of(CoreFeature.Version1, CoreFeature.EventIndex, CoreFeature.AccessPlatform),
+            proxy.RingFeatures
+        );
     }
 
     [Fact]
@@ -206,14 +209,17 @@ public sealed class VhostKernelProxyTests : IDisposable
         Assert.Equal("memory 0", _kernel.Commands[2]);
         Assert.Equal(GuestRam.Areas(0, 16).Device.Value, _kernel.LastRing.Device);
         Assert.Equal(MemoryAccess.ReadWrite, _kernel.AccessOf(GuestRam.Areas(0, 16).Device.Value));
-        Assert.Equal(MemoryAccess.Read, _kernel.AccessOf(GuestRam.Areas(0, 16).Descriptors.Value));
 
         ulong buffer = GuestRam.At(GuestRam.BuffersAt).Value;
+        driver.Translations.TryMap(new(buffer + 4096), 4096, new(buffer + 4096), MemoryAccess.Read);
+        int asked = driver.Asked.Count;
+        // All that is allowed, because the kernel does not ask for more where it knows of something; and no more than that.
         _kernel.Miss(buffer + 5, VhostAccess.Read);
-        _kernel.WaitFor(buffer, MemoryAccess.Read);
-        _kernel.Miss(buffer + 6, VhostAccess.Write);
         _kernel.WaitFor(buffer, MemoryAccess.ReadWrite);
+        _kernel.Miss(buffer + 4096, VhostAccess.Read);
+        _kernel.WaitFor(buffer + 4096, MemoryAccess.Read);
         Assert.Equal(_ram.Memory.Regions[0].HostAddress + (nint)GuestRam.BuffersAt, _kernel.HostAddressOf(buffer));
+        Assert.Equal(asked, driver.Asked.Count);
     }
 
     [Fact]
@@ -229,7 +235,7 @@ public sealed class VhostKernelProxyTests : IDisposable
         driver.Translations.Unmap(new(buffer), 8192);
         _kernel.Miss(buffer, VhostAccess.Read);
         _kernel.Miss(buffer + 8192, VhostAccess.Read);
-        _kernel.WaitFor(buffer + 8192, MemoryAccess.Read);
+        _kernel.WaitFor(buffer + 8192, MemoryAccess.ReadWrite);
 
         Assert.Equal(MemoryAccess.None, _kernel.AccessOf(buffer));
         Assert.Contains(new(buffer), driver.Asked);
@@ -243,7 +249,7 @@ public sealed class VhostKernelProxyTests : IDisposable
         Start(driver.Proxy, 0);
         ulong buffer = GuestRam.At(GuestRam.BuffersAt).Value;
         _kernel.Miss(buffer, VhostAccess.Read);
-        _kernel.WaitFor(buffer, MemoryAccess.Read);
+        _kernel.WaitFor(buffer, MemoryAccess.ReadWrite);
 
         driver.Proxy.StopQueue(0);
         _kernel.Miss(buffer + 4096, VhostAccess.Read);
@@ -257,7 +263,30 @@ public sealed class VhostKernelProxyTests : IDisposable
         driver.Proxy.Attach(new RecordingHost(), _ram.Memory);
         Start(driver.Proxy, 0);
         _kernel.Miss(buffer, VhostAccess.Read);
-        _kernel.WaitFor(buffer, MemoryAccess.Read);
+        _kernel.WaitFor(buffer, MemoryAccess.ReadWrite);
+    }
+
+    [Fact]
+    public void TranslatedMemory_ThatBeginsAndEndsWithinPages_IsToldAsFarAsItGoes()
+    {
+        using Driver driver = new(_ram, _kernel);
+        driver.MapAll(MemoryAccess.ReadWrite);
+        ulong used = GuestRam.Areas(0, 16).Device.Value;
+        ulong end = used + (ulong)SplitRing.UsedBytes(16);
+        ulong buffer = GuestRam.At(GuestRam.BuffersAt).Value;
+        // The ring ends its memory, as one of the vDPA bus does; and there is a piece with its ends in one page.
+        driver.Attach(Part(_ram, GuestRam.GuestBase, end - GuestRam.GuestBase), Part(_ram, buffer + 100, 50));
+
+        Start(driver.Proxy, 0);
+        _kernel.Miss(buffer + 120, VhostAccess.Read);
+        _kernel.WaitFor(buffer + 149, MemoryAccess.ReadWrite);
+
+        Assert.Equal(MemoryAccess.ReadWrite, _kernel.AccessOf(used));
+        Assert.Equal(MemoryAccess.ReadWrite, _kernel.AccessOf(end - 1));
+        Assert.Equal(MemoryAccess.None, _kernel.AccessOf(end));
+        Assert.Equal(MemoryAccess.ReadWrite, _kernel.AccessOf(buffer + 100));
+        Assert.Equal(MemoryAccess.None, _kernel.AccessOf(buffer + 99));
+        Assert.Equal(MemoryAccess.None, _kernel.AccessOf(buffer + 150));
     }
 
     [Fact]
@@ -292,6 +321,9 @@ public sealed class VhostKernelProxyTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(static () => new VhostSocketRings(2));
         Assert.Throws<ArgumentOutOfRangeException>(static () => new VhostSocketRings(uint.MaxValue));
     }
+
+    private static MemoryRegion Part(GuestRam ram, ulong address, ulong lengthBytes) =>
+        new(new(address), lengthBytes, ram.Memory.Regions[0].HostAddress + (nint)(address - GuestRam.GuestBase));
 
     private VhostKernelProxy Open(IVhostRings rings, FeatureSet withheld = default)
     {
@@ -344,6 +376,10 @@ public sealed class VhostKernelProxyTests : IDisposable
         public Iotlb Translations { get; }
 
         public ConcurrentBag<GuestAddress> Asked { get; } = [];
+
+        /// <summary>Gives the driver other memory behind the same translation.</summary>
+        public void Attach(params MemoryRegion[] regions) =>
+            Proxy.Attach(new RecordingHost(), new TranslatedMemory(Translations, new MappedMemory(regions)));
 
         public void MapAll(MemoryAccess access) =>
             Assert.True(
@@ -406,7 +442,10 @@ public sealed class VhostKernelProxyTests : IDisposable
         {
             lock (_gate)
             {
-                _translations.RemoveAll(known => known.Address >= address && known.Address - address < lengthBytes);
+                ulong last = lengthBytes - 1 > ulong.MaxValue - address ? ulong.MaxValue : address + (lengthBytes - 1);
+                _translations.RemoveAll(known =>
+                    known.Address <= last && address <= known.Address + (known.LengthBytes - 1)
+                );
             }
         }
 
