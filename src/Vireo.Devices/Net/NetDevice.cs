@@ -512,7 +512,6 @@ public sealed class NetDevice : EmulatedDevice, IAnnouncingDevice, IMtuDevice
             Filter = MakeFilter(),
             PairsUsed = _options.HasControlQueue ? 1 : PairCount,
             SteersByFlow = _isSteering && PairCount > 1,
-            TellsNetworkHeader = HasFeature(NetFeatures.NetworkHeaderOffset),
         };
 
     /// <summary>The filter after negotiation: the own address and everybody's, no VLAN (VIRTIO 1.4 §5.1.6.5.2, §5.1.6.5.3).</summary>

@@ -99,6 +99,23 @@ public readonly ref struct NetFrame
         return Rest[index].Bytes[offset];
     }
 
+    /// <summary>Copies the first bytes.</summary>
+    /// <param name="destination">Where to.</param>
+    /// <returns>How many bytes were copied: the frame may be shorter.</returns>
+    internal int CopyHeadTo(Span<byte> destination)
+    {
+        int at = Math.Min(Head.Length, destination.Length);
+        Head[..at].CopyTo(destination);
+        foreach (ref readonly Segment segment in Rest)
+        {
+            int count = Math.Min(segment.Length, destination.Length - at);
+            segment.Bytes[..count].CopyTo(destination[at..]);
+            at += count;
+        }
+
+        return at;
+    }
+
     /// <summary>Copies the whole frame.</summary>
     /// <param name="destination">At least <see cref="LengthBytes"/> bytes.</param>
     public void CopyTo(Span<byte> destination)

@@ -20,6 +20,9 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
     /// <summary>How much of a frame is looked at: Ethernet with tags, IPv6 with some extensions, ports.</summary>
     private const int HeadBytes = 192;
 
+    /// <summary>How much of a frame shows where its network header is: Ethernet with two tags, IPv6.</summary>
+    private const int HeadBytesOfNetwork = 64;
+
     private const int SegmentsAtStart = 32;
 
     /// <summary>The longest header there is, in bytes: with the offset of the network header.</summary>
@@ -172,7 +175,12 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
     /// <summary>Does what the driver cannot do, and places the frame.</summary>
     private NetDelivery Accept(in NetFrame frame, NetHash hash, NetReceiveState state)
     {
-        if (frame.Header.IsPlain || NetHeaderCheck.IsTaken(frame.Header, state.Offloads, ipVersion: 0))
+        if (frame.Header.IsPlain)
+        {
+            return Place(in frame, hash, state);
+        }
+
+        if (NetHeaderCheck.IsTaken(frame.Header, state.Offloads, ipVersion: 0))
         {
             return frame.Header.Segmentation == NetSegmentation.None ? Place(in frame, hash, state)
                 : _countsSegments ? AcceptCounted(in frame, hash, state)
@@ -470,8 +478,9 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
 
         if (_headerBytes == HeaderBytesMax)
         {
+            Span<byte> head = stackalloc byte[HeadBytesOfNetwork];
             // Zero says that there is none, or that it is not known.
-            int offset = Math.Max(NetLayout.Of(frame.Head).NetworkOffset, 0);
+            int offset = Math.Max(NetLayout.Of(head[..frame.CopyHeadTo(head)]).NetworkOffset, 0);
             BinaryPrimitives.WriteUInt16LittleEndian(bytes[NetworkHeaderOffset..], (ushort)offset);
         }
 

@@ -30,9 +30,6 @@ internal sealed record NetReceiveState
     /// <summary>Whether a frame's queue is chosen by what the driver last sent of the same flow.</summary>
     public bool SteersByFlow { get; init; }
 
-    /// <summary>Whether the driver is told where each frame's network header is.</summary>
-    public bool TellsNetworkHeader { get; init; }
-
     /// <summary>Whether the first bytes of each frame are looked at.</summary>
-    public bool NeedsHead => Filter is not null || Hasher is not null || SteersByFlow || TellsNetworkHeader;
+    public bool NeedsHead => Filter is not null || Hasher is not null || SteersByFlow;
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
@@ -192,6 +193,7 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
     }
 
     /// <summary>Hands the port a packet that was checked.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Pass(in NetFrame packet)
     {
         NetReceiveState state = _device.State;
