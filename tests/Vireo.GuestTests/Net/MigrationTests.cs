@@ -6,8 +6,8 @@ namespace Vireo.GuestTests.Net;
 
 /// <summary>A running guest moves to a second QEMU, and its card to a second <c>vireo net</c> on the same bridge, while iperf3 and a download run.</summary>
 /// <remarks>
-/// What comes is written to memory by the device alone: without its record in the dirty log the sum of the download would be another. The
-/// checksums of TCP would not notice, since the device has vouched for them.
+/// What comes is written to memory by the device alone, and TCP does not look again at what the device has vouched for: so the download has a
+/// sum of its own.
 /// </remarks>
 [TakesLong(35)]
 public sealed class MigrationTests : GuestTest
@@ -26,6 +26,10 @@ public sealed class MigrationTests : GuestTest
         mkfifo /run/open
         # Its input stays open: it would hang up at the end of it.
         (nc {HostNetwork.Address4} 82 0<>/run/open | md5sum | cut -d' ' -f1 >/run/sum; touch /run/downloaded) </dev/null >/dev/null 2>&1 &
+        # More than goes over in a millisecond: the move does not end before it is let.
+        (
+            while [ ! -e /run/stop ]; do dd if=/dev/urandom of=/dev/shm/churn bs=65536 count=16 conv=notrunc; done
+        ) </dev/null >/dev/null 2>&1 &
         cd /dev/shm/iperf
         ./ld-linux-x86-64.so.2 --library-path . ./iperf3 -c {HostNetwork.Address4} -t 3600 -b 20M --forceflush >/run/iperf 2>&1 </dev/null &
         echo $! >/run/iperf.pid
@@ -69,6 +73,7 @@ public sealed class MigrationTests : GuestTest
         source.Kill();
 
         Assert.Contains(GuestMac, ears.WaitForOutput("Reverse", RigTimeouts.Program), StringComparison.Ordinal);
+        target.Run("touch /run/stop");
         WaitForReports(target, 2);
         Assert.True(SpinWait.SpinUntil(() => download.SentBytes > before + (4 << 20), RigTimeouts.Program));
         string sum = download.End();
