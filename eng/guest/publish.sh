@@ -19,12 +19,13 @@ is_fresh() {
         [ -z "$(find "$root/src" "$root/tests/Vireo.GuestDriver" "$root/eng/guest" "$root"/Directory.*.props "$root"/Directory.*.targets -newer "$out/vireo" -type f -print -quit)" ]
 }
 
-# publish PROJECT OPTION...: compiled ahead, because an emulated processor is slow at compiling.
+# publish PROJECT OPTION...: compiled ahead, because an emulated processor is slow at compiling. A compiler that stays for others
+# does not keep the lock.
 publish() {
     local log="$root/artifacts/guest/publish.log"
     if ! dotnet publish "$root/$1" -c Release -r linux-x64 --self-contained -v quiet -nodeReuse:false \
-        -p:UseSharedCompilation=false -p:RunAnalyzers=false -p:GenerateDocumentationFile=false -p:PublishReadyToRun=true \
-        "-p:ArtifactsPath=$root/artifacts/guest" "${@:2}" >"$log" 2>&1 </dev/null; then
+        -p:RunAnalyzers=false -p:GenerateDocumentationFile=false -p:PublishReadyToRun=true \
+        "-p:ArtifactsPath=$root/artifacts/guest" "${@:2}" >"$log" 2>&1 </dev/null 9>&-; then
         cat "$log" >&2
         die "$1 cannot be published."
     fi
