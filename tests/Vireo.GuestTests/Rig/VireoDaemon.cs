@@ -33,15 +33,29 @@ public sealed class VireoDaemon : IDisposable
     public ChildProcess Process => _process;
 
     /// <summary>How many descriptors it has open now.</summary>
-    public int CountDescriptors() => Directory.GetFileSystemEntries($"/proc/{_process.Id}/fd").Length;
+    public int CountDescriptors() => ListDescriptors().Count;
 
-    /// <summary>What its open descriptors are, for the message of a test that counted too many.</summary>
+    /// <summary>What its open descriptors are, without its libraries: the runtime opens those when it first needs them.</summary>
     public IReadOnlyList<string> ListDescriptors() =>
         [
             .. Directory
                 .GetFileSystemEntries($"/proc/{_process.Id}/fd")
-                .Select(path => File.ResolveLinkTarget(path, returnFinalTarget: false)?.ToString() ?? "gone"),
+                .Select(TargetOf)
+                .Where(static target => target.Length > 0 && !target.EndsWith(".dll", StringComparison.Ordinal)),
         ];
+
+    /// <summary>What a descriptor is; empty when it was closed meanwhile.</summary>
+    private static string TargetOf(string path)
+    {
+        try
+        {
+            return File.ResolveLinkTarget(path, returnFinalTarget: false)?.ToString() ?? "";
+        }
+        catch (IOException)
+        {
+            return "";
+        }
+    }
 
     /// <summary>Its resident memory in bytes.</summary>
     public long ResidentBytes()
