@@ -7,6 +7,7 @@ using Vireo.Backends.Block.Nbd;
 using Vireo.Backends.Block.Null;
 using Vireo.Backends.Block.Raw;
 using Vireo.Backends.Block.Rbd;
+using Vireo.Backends.Block.Zoned;
 using Vireo.Cli.Commands.Images;
 using Vireo.Cli.Configuration;
 using Vireo.Devices.Block;
@@ -212,6 +213,13 @@ internal sealed class BlockCommand : DeviceCommand
                 : disk is RbdDisk rbd ? () => Refresh(rbd.Refresh, rbd, subject, resources.Logger)
                 : null;
             IBlockBackend shown = _filters.Apply(result, disk, resources, ref reload);
+            if (raw?.DeviceZones is { } zones)
+            {
+                HostZonedDisk host = new(shown, zones, resources.Loops);
+                owned.Add(host);
+                shown = host;
+            }
+
             if (_zones.TryOpen(result, shown, resources) is { } zoned)
             {
                 owned.Add(zoned);

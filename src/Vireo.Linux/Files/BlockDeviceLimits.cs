@@ -23,10 +23,11 @@ public sealed class BlockDeviceLimits
         );
         // A partition has no queue of its own; its parent folder is the disk's.
         string queue = Directory.Exists($"{folder}/queue") ? $"{folder}/queue" : $"{folder}/../queue";
-        DiscardMaxBytes = ReadNumber($"{queue}/discard_max_bytes");
-        DiscardGranularityBytes = ReadNumber($"{queue}/discard_granularity");
-        WriteZeroesMaxBytes = ReadNumber($"{queue}/write_zeroes_max_bytes");
-        IsRotational = ReadNumber($"{queue}/rotational") != 0;
+        DiscardMaxBytes = SysfsLine.Number($"{queue}/discard_max_bytes");
+        DiscardGranularityBytes = SysfsLine.Number($"{queue}/discard_granularity");
+        WriteZeroesMaxBytes = SysfsLine.Number($"{queue}/write_zeroes_max_bytes");
+        IsRotational = SysfsLine.Number($"{queue}/rotational") != 0;
+        Zones = BlockDeviceZones.AreIn(queue) ? new(device, queue, LogicalBlockBytes) : null;
     }
 
     /// <summary>Length in bytes.</summary>
@@ -61,6 +62,9 @@ public sealed class BlockDeviceLimits
 
     /// <summary>Whether neighbours are cheaper to reach than strangers.</summary>
     public bool IsRotational { get; }
+
+    /// <summary>The zones, good as long as the device is open; null when it has none.</summary>
+    public BlockDeviceZones? Zones { get; }
 
     /// <summary>Reads the limits of an open device.</summary>
     /// <param name="device">The device. It stays the caller's.</param>
@@ -118,21 +122,5 @@ public sealed class BlockDeviceLimits
         range[0] = (ulong)offset;
         range[1] = (ulong)length;
         return LibC.ioctl(device, command, range) < 0 ? -(long)LinuxException.LastError : 0;
-    }
-
-    /// <summary>Reads a number from sysfs; 0 where there is none.</summary>
-    private static long ReadNumber(string path)
-    {
-        try
-        {
-            string text = File.ReadAllText(path);
-            return long.TryParse(text, NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out long number)
-                ? number
-                : 0;
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return 0;
-        }
     }
 }

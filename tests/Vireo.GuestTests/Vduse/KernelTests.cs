@@ -24,6 +24,7 @@ public sealed class KernelTests : VduseTest
         UseDisk(guest);
         KillDaemons(guest);
         UseVhost(guest);
+        UseZones(guest);
         UseCard(guest, "net");
         UseCard(guest, "proxy vhost-net");
         guest.PowerOff();
@@ -106,6 +107,37 @@ public sealed class KernelTests : VduseTest
             check "the disk is gone" await sh -c '! test -b /dev/vda'
             is "the end" "$(stop three)" 0
             check "nothing is left" sh -c '! test -e /dev/vduse/disk0 && ! test -e /dev/shm/vireo-vduse-disk0'
+            done_testing
+            """,
+            Patience
+        );
+
+    /// <summary>A zoned device of the host, under our driver and, by the bus, under the kernel's.</summary>
+    private static void UseZones(Guest guest) =>
+        guest.RunTap(
+            """
+            . /host/functions
+            blkzone=$(ls /run/cache/components/guestroot-*/usr/sbin/blkzone | head -n 1)
+            # 64 zones of 4 MiB, the first two conventional; in memory.
+            modprobe null_blk nr_devices=1 gb=1 memory_backed=1 bs=4096 zoned=1 zone_size=4 zone_nr_conv=2 zone_max_open=4 zone_max_active=6
+            check "with the page cache it is refused"                 sh -c '/run/vireo/vireo block /dev/nullb0 --vhost-user /tmp/zones 2>&1 | grep "choose the cache mode"'
+            check "other zones on it are refused"                 sh -c '/run/vireo/vireo block /dev/nullb0 --cache none --zone-size 4M --vhost-user /tmp/zones 2>&1 | grep "has zones already"'
+            check "it is served" serve zones block /dev/nullb0 --cache none --vhost-user /tmp/zones
+            check "our driver finds its zones to be zones"                 sh -c '/run/published/driver/vireo-driver zones /tmp/zones 2 >/tmp/drive.out 2>&1; cat /tmp/drive.out; grep "done: model 1, zones of 8192 sectors, 4 open, 6 active" /tmp/drive.out'
+            is "the end" "$(stop zones)" 0
+
+            check "it is served on the bus" serve zoned block /dev/nullb0 --cache none --vduse zoned0 --vdpa-add
+            check "the kernel has it" await test -b /dev/vda
+            is "as a zoned disk" "$(cat /sys/block/vda/queue/zoned)" host-managed
+            head -c 256K /run/vireo/vireo >/tmp/part
+            check "the kernel writes a zone in order" dd if=/tmp/part of=/dev/vda bs=64k oflag=direct,seek_bytes seek=8M conv=notrunc
+            check "what it wrote is there" sh -c 'dd if=/dev/nullb0 bs=64k skip=128 count=4 iflag=direct | cmp - /tmp/part'
+            check "both report the zone alike" sh -c "$blkzone report -o 16384 -c 1 /dev/vda | tee /tmp/theirs | grep 'wptr 0x000200'"
+            is "as the device itself" "$(cat /tmp/theirs)" "$($blkzone report -o 16384 -c 1 /dev/nullb0)"
+            check "it resets the zone" $blkzone reset -o 16384 -c 1 /dev/vda
+            check "which is empty then" sh -c "$blkzone report -o 16384 -c 1 /dev/nullb0 | grep 'em)'"
+            is "the end of it" "$(stop zoned)" 0
+            modprobe -r null_blk
             done_testing
             """,
             Patience

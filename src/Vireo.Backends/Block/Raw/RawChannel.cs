@@ -134,10 +134,14 @@ internal sealed class RawChannel : IBlockChannel, IFileCompletions
         }
     }
 
-    private static BlockResult ResultOf(Errno error) =>
+    /// <summary>What an error of the kernel means.</summary>
+    internal static BlockResult ResultOf(Errno error) =>
         error switch
         {
             Errno.ENOSPC or Errno.EDQUOT or Errno.EFBIG => BlockResult.NoSpace,
+            // The block layer's words for a zone that could not be opened.
+            Errno.ETOOMANYREFS => BlockResult.ZoneOpenLimit,
+            Errno.EOVERFLOW => BlockResult.ZoneActiveLimit,
             _ => BlockResult.IoError,
         };
 

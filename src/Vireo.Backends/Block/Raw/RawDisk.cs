@@ -117,6 +117,9 @@ public sealed class RawDisk : IBlockBackend, IDisposable
     /// <summary>Whether the disk is a block device of the host.</summary>
     internal bool IsBlockDevice { get; private init; }
 
+    /// <summary>The zones of a zoned block device of the host; null when it has none. To be shown by a <see cref="Zoned.HostZonedDisk"/>.</summary>
+    public BlockDeviceZones? DeviceZones { get; private init; }
+
     /// <summary>What the addresses and lengths of segments are to be multiples of; 1 for no rule.</summary>
     internal int MemoryAlignmentBytes { get; } = 1;
 
@@ -153,7 +156,11 @@ public sealed class RawDisk : IBlockBackend, IDisposable
             cached = isDirect ? HostFile.Open(path, access) : main;
             BlockTraits traits = MakeTraits(options, device, path);
             long length = device?.SizeBytes ?? status.SizeBytes;
-            return new(loops, new(main, cached), options, traits, length) { IsBlockDevice = device is not null };
+            return new(loops, new(main, cached), options, traits, length)
+            {
+                IsBlockDevice = device is not null,
+                DeviceZones = device?.Zones,
+            };
         }
         catch
         {
@@ -349,6 +356,14 @@ public sealed class RawDisk : IBlockBackend, IDisposable
         if (device is { IsReadOnly: true } && !options.IsReadOnly)
         {
             throw new DeviceException($"'{path}' is a read-only device; open it read-only");
+        }
+
+        bool isOrdered = options.IsReadOnly || options.Cache is CacheMode.None or CacheMode.Directsync;
+        if (device?.Zones is not null && !isOrdered)
+        {
+            throw new DeviceException(
+                $"'{path}' has zones, which the page cache does not write in order; choose the cache mode 'none'"
+            );
         }
 
         if (device is null && options.HasSecureErase)
