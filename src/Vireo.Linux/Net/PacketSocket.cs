@@ -110,27 +110,7 @@ public sealed class PacketSocket : IFrameDescriptor
     }
 
     /// <inheritdoc/>
-    // SAFETY: the list is pinned during the call; the kernel checks every address in it and answers EFAULT.
-    public unsafe int Write(ReadOnlySpan<IoVector> frame)
-    {
-        fixed (IoVector* vectors = frame)
-        {
-            while (true)
-            {
-                nint count = LibC.writev(Handle, vectors, frame.Length);
-                if (count >= 0)
-                {
-                    return (int)count;
-                }
-
-                Errno error = LinuxException.LastError;
-                if (error != Errno.EINTR)
-                {
-                    return -(int)error;
-                }
-            }
-        }
-    }
+    public int Write(ReadOnlySpan<IoVector> frame) => FrameVectors.Write(Handle, frame);
 
     /// <summary>Takes no frames any more.</summary>
     public void Dispose() => Handle.Dispose();

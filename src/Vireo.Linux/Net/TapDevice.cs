@@ -201,27 +201,7 @@ public sealed class TapDevice : IFrameDescriptor
 
     /// <inheritdoc/>
     /// <remarks>EINVAL for a header that does not fit the frame, EIO while the interface is down.</remarks>
-    // SAFETY: the list is pinned during the call; the kernel checks every address in it and answers EFAULT.
-    public unsafe int Write(ReadOnlySpan<IoVector> frame)
-    {
-        fixed (IoVector* vectors = frame)
-        {
-            while (true)
-            {
-                nint count = LibC.writev(Handle, vectors, frame.Length);
-                if (count >= 0)
-                {
-                    return (int)count;
-                }
-
-                Errno error = LinuxException.LastError;
-                if (error != Errno.EINTR)
-                {
-                    return -(int)error;
-                }
-            }
-        }
-    }
+    public int Write(ReadOnlySpan<IoVector> frame) => FrameVectors.Write(Handle, frame);
 
     /// <summary>Detaches from the interface.</summary>
     public void Dispose() => Handle.Dispose();

@@ -135,13 +135,15 @@ internal sealed class RawChannel : IBlockChannel, IFileCompletions
     }
 
     /// <summary>What an error of the kernel means.</summary>
-    internal static BlockResult ResultOf(Errno error) =>
+    /// <param name="error">The error.</param>
+    /// <param name="hasZones">Whether the disk has zones; of others nobody hears that a zone could not be opened.</param>
+    internal static BlockResult ResultOf(Errno error, bool hasZones) =>
         error switch
         {
             Errno.ENOSPC or Errno.EDQUOT or Errno.EFBIG => BlockResult.NoSpace,
             // The block layer's words for a zone that could not be opened.
-            Errno.ETOOMANYREFS => BlockResult.ZoneOpenLimit,
-            Errno.EOVERFLOW => BlockResult.ZoneActiveLimit,
+            Errno.ETOOMANYREFS when hasZones => BlockResult.ZoneOpenLimit,
+            Errno.EOVERFLOW when hasZones => BlockResult.ZoneActiveLimit,
             _ => BlockResult.IoError,
         };
 
@@ -288,7 +290,7 @@ internal sealed class RawChannel : IBlockChannel, IFileCompletions
                 break;
             case FileOperation.Sync:
                 _disk.NoteFailedSync();
-                Finish(tag, ref request, ResultOf(error));
+                Finish(tag, ref request, ResultOf(error, _disk.DeviceZones is not null));
                 break;
             default:
                 OnRangeError(tag, ref request, error);
@@ -322,7 +324,7 @@ internal sealed class RawChannel : IBlockChannel, IFileCompletions
             return;
         }
 
-        Finish(tag, ref request, ResultOf(error));
+        Finish(tag, ref request, ResultOf(error, _disk.DeviceZones is not null));
     }
 
     private void OnRangeError(uint tag, ref RawRequest request, Errno error)
@@ -348,7 +350,7 @@ internal sealed class RawChannel : IBlockChannel, IFileCompletions
             return;
         }
 
-        Finish(tag, ref request, ResultOf(error));
+        Finish(tag, ref request, ResultOf(error, _disk.DeviceZones is not null));
     }
 
     private void Finish(uint tag, ref RawRequest request, BlockResult result)

@@ -93,7 +93,7 @@ internal sealed class HostZonedChannel : FilterChannel, IZonedBlockChannel
             result >= 0 ? BlockResult.Done
                 // The kernel's word for a state of a zone that does not allow it.
                 : (Errno)(-result) is Errno.EIO or Errno.EINVAL ? BlockResult.ZoneInvalid
-                : RawChannel.ResultOf((Errno)(-result))
+                : RawChannel.ResultOf((Errno)(-result), hasZones: true)
         );
 
     /// <inheritdoc/>
