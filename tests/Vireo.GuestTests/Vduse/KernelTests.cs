@@ -25,6 +25,7 @@ public sealed class KernelTests : VduseTest
         KillDaemons(guest);
         UseVhost(guest);
         UseZones(guest);
+        UsePolledQueues(guest);
         UseCard(guest, "net");
         UseCard(guest, "proxy vhost-net");
         guest.PowerOff();
@@ -137,6 +138,29 @@ public sealed class KernelTests : VduseTest
             check "it resets the zone" $blkzone reset -o 16384 -c 1 /dev/vda
             check "which is empty then" sh -c "$blkzone report -o 16384 -c 1 /dev/nullb0 | grep 'em)'"
             is "the end of it" "$(stop zoned)" 0
+            modprobe -r null_blk
+            done_testing
+            """,
+            Patience
+        );
+
+    /// <summary>A device of the host whose completions are asked for, as an NVMe disk with queues for that.</summary>
+    private static void UsePolledQueues(Guest guest) =>
+        guest.RunTap(
+            """
+            . /host/functions
+            # In this driver a request on such a queue ends only when somebody asks.
+            modprobe null_blk nr_devices=1 gb=1 memory_backed=1 submit_queues=1 poll_queues=1
+            check "it is served" serve polled block /dev/nullb0 --cache none --iopoll --vduse polled0 --vdpa-add
+            check "and polled" grep "completions polled" /tmp/polled.err
+            check "the kernel has it" await test -b /dev/vda
+            check "what is written is read" fio --name=verify --filename=/dev/vda --rw=randwrite --bs=4k --size=4M --verify=crc32c --do_verify=1 \
+                --iodepth=16 --ioengine=libaio --direct=1 --fsync=64 --output=/tmp/fio.out
+            check "fio found no error" grep "err= 0" /tmp/fio.out
+            head -c 1M /run/vireo/vireo >/tmp/part
+            check "the kernel writes" dd if=/tmp/part of=/dev/vda bs=64k oflag=direct,seek_bytes seek=8M conv=notrunc
+            check "what it wrote is on the device" sh -c 'dd if=/dev/nullb0 bs=64k skip=128 count=16 iflag=direct | cmp - /tmp/part'
+            is "the end of it" "$(stop polled)" 0
             modprobe -r null_blk
             done_testing
             """,
