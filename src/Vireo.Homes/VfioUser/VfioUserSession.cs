@@ -48,6 +48,9 @@ internal sealed class VfioUserSession : IDisposable
     /// <summary>What the client can do; null until it has said so.</summary>
     private Capabilities? _client;
 
+    /// <summary>Whether it was said that memory is not shared.</summary>
+    private bool _hasUnsharedMemory;
+
     /// <summary>Begins a session.</summary>
     /// <param name="served">The function.</param>
     /// <param name="socket">The connection; stays the caller's.</param>
@@ -236,9 +239,11 @@ internal sealed class VfioUserSession : IDisposable
         SafeFileHandle? file = message.DescriptorCount == 1 ? message.TakeDescriptor(0) : null;
         DmaRegion region = _memory.Add(request, file);
         ShowMemory();
-        if (!region.IsMapped && region.IsWritable)
+        if (!region.IsMapped && region.IsWritable && !_hasUnsharedMemory)
         {
-            // ROMs come without files and are of no use to a device; RAM that does may be a mistake in the client's set-up.
+            // ROMs come without files and are of no use to a device; RAM that does may be a mistake in the client's set-up. Firmware has it
+            // mapped in ever other pieces: once is enough.
+            _hasUnsharedMemory = true;
             _log.NotShared(
                 $"0x{region.Address:x}",
                 region.LengthBytes,

@@ -339,7 +339,7 @@ public sealed class VfioUserMessageTests
     }
 
     [Fact]
-    public void Map_WithoutAFile_IsTakenAndSaid()
+    public void Map_WithoutAFile_IsTakenAndSaidOnce()
     {
         using HomeUnderTest home = new(new ProbeDevice());
         using Client client = home.Agree();
@@ -348,6 +348,11 @@ public sealed class VfioUserMessageTests
 
         home.ExpectLog("0x10000 with 4096 bytes came without a file");
         Assert.False(home.Log.Holds("0x1000 with"));
+
+        client.Map(0x20000, 0x1000, null);
+        client.Map(0x30000, 0x1000, null);
+
+        Assert.False(home.Log.Holds("0x20000 with"));
     }
 
     [Fact]
