@@ -65,6 +65,17 @@ public readonly unsafe struct Segment
         *next = Volatile.Read(ref *next);
     }
 
+    /// <summary>As <see cref="Claim"/>, where the bytes need not keep their values: the memory is not read for it, one journey less.</summary>
+    /// <param name="piece">A piece that may be written to, not empty.</param>
+    // SAFETY: the range was checked; both bytes lie in it.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Seize(in Segment piece)
+    {
+        byte* first = (byte*)piece._address;
+        *first = 0;
+        *(first + Math.Min(piece._length - 1, CacheLineBytes)) = 0;
+    }
+
     /// <summary>Host address of the first byte.</summary>
     public nint Address => _address;
 

@@ -12,6 +12,9 @@ public sealed record NetPortTraits
     /// <summary>What the port may leave to the driver of frames that it delivers, if the driver wants it so.</summary>
     public NetOffloads ReceiveOffloads { get; init; }
 
+    /// <summary>Whether the port looks at the bytes of the frames that it is given, so that they are worth fetching early.</summary>
+    public bool ReadsFrames { get; init; } = true;
+
     /// <summary>The largest packet in bytes without the Ethernet header; 0 when the port does not say.</summary>
     public int MtuBytes { get; init; }
 }

@@ -96,6 +96,7 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
     /// <inheritdoc/>
     protected override void OnStarting()
     {
+        Queue.IsOverwriting = true;
         // Where the port has fewer ways in than there are pairs, all frames come in on pair 0 and are dealt out from there.
         int pair = NetDevice.PairOf(QueueIndex);
         _receiver = pair < _device.Port.Traits.PairsMax ? _device.Port.OpenReceiver(pair, this) : null;

@@ -62,6 +62,11 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
     /// <inheritdoc/>
     protected override void OnStarting()
     {
+        if (!_device.Port.Traits.ReadsFrames)
+        {
+            Queue.ReadBytesExpected = _headerBytes;
+        }
+
         int pair = NetDevice.PairOf(QueueIndex);
         _sender = _device.Port.OpenSender(pair < _device.Port.Traits.PairsMax ? pair : 0, this);
     }

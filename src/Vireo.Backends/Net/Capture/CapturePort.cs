@@ -21,7 +21,7 @@ public sealed class CapturePort : INetPort, IDisposable
     }
 
     /// <inheritdoc/>
-    public NetPortTraits Traits => _port.Traits;
+    public NetPortTraits Traits => _port.Traits with { ReadsFrames = true };
 
     /// <inheritdoc/>
     public bool IsLinkUp => _port.IsLinkUp;

@@ -30,7 +30,13 @@ public sealed class GeneratorPort : INetPort
     }
 
     /// <inheritdoc/>
-    public NetPortTraits Traits { get; } = new() { PairsMax = NetDevice.PairsLimit, SendOffloads = NetOffloads.All };
+    public NetPortTraits Traits { get; } =
+        new()
+        {
+            PairsMax = NetDevice.PairsLimit,
+            SendOffloads = NetOffloads.All,
+            ReadsFrames = false,
+        };
 
     /// <inheritdoc/>
     public bool IsLinkUp => true;

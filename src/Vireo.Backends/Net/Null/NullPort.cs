@@ -12,6 +12,7 @@ public sealed class NullPort : INetPort, INetSender, INetReceiver
             PairsMax = NetDevice.PairsLimit,
             SendOffloads = NetOffloads.All,
             ReceiveOffloads = NetOffloads.All,
+            ReadsFrames = false,
         };
 
     /// <inheritdoc/>

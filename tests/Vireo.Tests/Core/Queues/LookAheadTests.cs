@@ -175,6 +175,39 @@ public sealed class LookAheadTests : IDisposable
         Assert.Equal(before, after);
     }
 
+    [Theory]
+    [InlineData(false, 1u)]
+    [InlineData(true, 1u)]
+    [InlineData(false, 64u)]
+    [InlineData(true, 65u)]
+    [InlineData(false, 100u)]
+    [InlineData(true, 100u)]
+    [Clause("split-queue.dev.015")]
+    public void TryPop_DeviceOverwrites_NothingButTheBuffersToWriteIsTouched(bool isPacked, uint lengthBytes)
+    {
+        const byte Untouched = 0xEE;
+        (DriverQueue driver, DeviceQueue device) = Open(isPacked);
+        device.IsOverwriting = true;
+        device.ReadBytesExpected = 1;
+        GuestRange around = new(new(First + 0x4000), 0x1000);
+        GuestRange toWrite = new(new(around.Address.Value + 0x400), lengthBytes);
+        GuestRange toRead = new(new(toWrite.Address.Value + lengthBytes), lengthBytes);
+        byte[] bytes = new byte[around.LengthBytes];
+        bytes.AsSpan().Fill(Untouched);
+        Assert.True(_memory.TryWrite(around.Address, bytes));
+        Assert.True(driver.TryAdd([], [toWrite], 0));
+        Assert.True(driver.TryAdd([toRead], [], 1));
+        driver.Publish();
+
+        Assert.True(device.TryPop(out DescriptorChain chain));
+
+        Assert.Equal(lengthBytes, chain.WritableBytes);
+        Assert.True(_memory.TryRead(around.Address, bytes));
+        Assert.Equal(-1, bytes.AsSpan(0x400, (int)lengthBytes).IndexOfAnyExcept(Untouched, (byte)0));
+        bytes.AsSpan(0x400, (int)lengthBytes).Fill(Untouched);
+        Assert.Equal(-1, bytes.AsSpan().IndexOfAnyExcept(Untouched));
+    }
+
     public void Dispose()
     {
         _ring.Dispose();
