@@ -51,6 +51,8 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
 
     private INetReceiver? _receiver;
 
+    private NetPace _pace;
+
     /// <summary>Whether a frame waits for a buffer, so that a kick is wanted.</summary>
     private bool _isStarved;
 
@@ -110,9 +112,15 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
     {
         Queue.SuppressKicks();
         _isStarved = false;
-        return _receiver is not null
-            && NetDevice.PairOf(QueueIndex) < _device.State.PairsUsed
-            && _receiver.Receive(ChainsPerTurnMax) > 0;
+        if (_receiver is null || NetDevice.PairOf(QueueIndex) >= _device.State.PairsUsed)
+        {
+            return false;
+        }
+
+        _pace.Wait();
+        int count = _receiver.Receive(ChainsPerTurnMax);
+        _pace.Note(count);
+        return count > 0;
     }
 
     /// <inheritdoc/>

@@ -39,6 +39,8 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
 
     private INetSender? _sender;
 
+    private NetPace _pace;
+
     /// <summary>Makes the data plane of a queue.</summary>
     /// <param name="device">The device, whose features are negotiated.</param>
     /// <param name="statistics">Where the queue counts.</param>
@@ -74,13 +76,16 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
     /// <inheritdoc/>
     protected override bool TakeChains()
     {
-        bool hasTaken = base.TakeChains();
-        if (hasTaken)
+        _pace.Wait();
+        ulong before = ChainsTaken;
+        if (!base.TakeChains())
         {
-            _sender!.Flush();
+            return false;
         }
 
-        return hasTaken;
+        _pace.Note((int)(ChainsTaken - before));
+        _sender!.Flush();
+        return true;
     }
 
     /// <inheritdoc/>
