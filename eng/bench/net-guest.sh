@@ -13,7 +13,8 @@ Boots a Debian guest on one emulated processor with four network cards: QEMU's b
 a tap (offloads on, vhost=off) and each with nothing behind it. In each round they are measured one after the other:
 
   receive, send   iperf3 over the taps, one TCP connection between the guest and this host
-  packets         the guest's kernel (pktgen) sends 64 bytes to the cards with nothing behind them, at the same rate; nobody polls
+  packets         the guest's kernel (pktgen) sends 60 bytes to the cards with nothing behind them, at the same rate; nobody polls
+  load            the same by a program in the guest (netload.c) in place of the kernel's driver, which could not offer so much
 
 The guest's processor is one of this host's, the other one has the devices and iperf3. Processor time of the device is that of all threads of
 QEMU and vireo but the one that is the guest's processor. Everything happens in a network namespace of its own. All of it takes about
@@ -21,7 +22,7 @@ QEMU and vireo but the one that is the guest's processor. Everything happens in 
 
   --rounds N       measurements per cell, whose middle one is shown (default 5)
   --seconds S      whole seconds per measurement (default 3)
-  --rows PATTERN   only the rows whose name matches this regular expression: 'receive', 'send', 'packets 20000' and so on
+  --rows PATTERN   only the rows whose name matches this regular expression: 'receive', 'send', 'packets 20000', 'load 1000000 32'
 END
 }
 
@@ -53,6 +54,7 @@ if [ -z "${VIREO_BENCH_NAMESPACE:-}" ]; then
     VIREO_BENCH_NAMESPACE=1 exec unshare --user --map-root-user --net -- "${BASH_SOURCE[0]}" --rounds "$rounds" --seconds "$seconds" --rows "$rows"
 fi
 
+if ! command -v gcc >/dev/null || [ ! -e /usr/include/stdio.h ]; then install_packages gcc libc6-dev; fi
 value() { sed -n "s/^$1 //p"; }
 images="$("$root/eng/guest/initramfs.sh")"
 trees="$("$root/eng/guest/provision.sh" qemu11 guestroot kernel tools nettools)"
@@ -96,7 +98,9 @@ for number in 1 2 3 4; do
     ip link set "$name" name net$number
     ip address add 10.9.$number.2/24 dev net$number
     ip link set net$number up
+    basename "$(dirname "$(readlink -f /sys/class/net/net$number/device)")" >/run/pci$number
 done
+echo 2 >/proc/sys/vm/nr_hugepages
 programs=/run/nettools/usr
 $programs/lib64/ld-linux-x86-64.so.2 --library-path $programs/lib/x86_64-linux-gnu $programs/bin/iperf3 -s --forceflush >/run/iperf.log 2>&1 &
 for try in $(seq 300); do
@@ -126,6 +130,8 @@ answer() {
     in_time "the guest's answer" test -e "$work/host/result-$commands"
     cat "$work/host/result-$commands"
 }
+
+gcc -O2 -Wall -Wextra -std=gnu11 -fno-strict-aliasing -static -o "$work/host/netload" "$here/netload.c"
 
 ip="$nettools/vireo-bin/ip"
 "$ip" link set lo up
@@ -245,6 +251,22 @@ one_flood() { # qemu or vireo, packets in a second for each packet of a burst, p
     figures "$1" "$(sed -n 's/.*[^0-9]\([0-9]\{1,\}\)pps.*/\1/p' "$work/pktgen")" $count "$before" "$after"
 }
 
+# The same without the guest's kernel, which could not offer so much: packets in a second, packets in a burst.
+one_load() { # qemu or vireo, rate, burst
+    local number=3 before after packets rate
+    if [ "$1" = vireo ]; then number=4; fi
+    before="$(sample -)"
+    ask "
+        card=\$(cat /run/pci$number)
+        if [ -e /sys/bus/pci/devices/\$card/driver ]; then echo \$card >/sys/bus/pci/devices/\$card/driver/unbind; fi
+        /host/netload \$card $2 $3 $seconds"
+    answer >"$work/netload"
+    after="$(sample -)"
+    read -r packets _ rate _ <"$work/netload"
+    [[ "$packets" =~ ^[1-9][0-9]*$ ]] || die "the load in the guest failed: $(cat "$work/netload")"
+    figures "$1" "$rate" "$packets" "$before" "$after"
+}
+
 # The middle one of some numbers, the lowest and the highest.
 middle() {
     printf '%s\n' "$@" | sort -g |
@@ -299,3 +321,8 @@ while read -r rate burst; do
     heading packets "$(columns 'packets in a second, kicked' 'packets in a second' packet)"
     row "$((rate * burst)), $([ "$burst" = 1 ] && echo 'each' || echo "every $burst")" one_flood "$rate" "$burst"
 done < <(printf '%s\n' '10000 1' '20000 1' '3125 32')
+while read -r rate burst; do
+    if ! [[ "load $rate $burst" =~ $rows ]]; then continue; fi
+    heading load "$(columns 'packets in a second, bursts of' 'packets in a second' packet)"
+    row "$rate, $burst" one_load "$rate" "$burst"
+done < <(printf '%s\n' '100000 1' '1000000 1' '1000000 32')

@@ -26,6 +26,12 @@ internal sealed class CheckingPort(EventLoop loop, long packetsPerPair, int pair
     private const int LengthMin = 64;
     private const int Lengths = 1437;
 
+    /// <summary>Bytes that count up, again and again: a packet has those from its number on.</summary>
+    private static readonly byte[] _fill =
+    [
+        .. Enumerable.Range(0, byte.MaxValue + 1 + LengthMin + Lengths).Select(static at => (byte)(at & byte.MaxValue)),
+    ];
+
     private readonly Pair[] _pairs = [.. Enumerable.Range(0, pairs).Select(static index => new Pair(index))];
 
     public NetPortTraits Traits { get; } = new() { PairsMax = pairs };
@@ -84,10 +90,8 @@ internal sealed class CheckingPort(EventLoop loop, long packetsPerPair, int pair
         MacAddress.Local((ulong)pair).Write(frame[6..]);
         BinaryPrimitives.WriteUInt16BigEndian(frame[12..], 0x88b5);
         BinaryPrimitives.WriteInt64LittleEndian(frame[NumberOffset..], number);
-        for (int at = FillOffset; at < frame.Length; at++)
-        {
-            frame[at] = (byte)((number + at) & byte.MaxValue);
-        }
+        int first = (int)((number + FillOffset) & byte.MaxValue);
+        _fill.AsSpan(first, frame.Length - FillOffset).CopyTo(frame[FillOffset..]);
     }
 
     private void Check(Pair pair, in NetFrame frame)
