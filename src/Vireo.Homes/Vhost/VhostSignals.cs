@@ -3,7 +3,7 @@ using Vireo.Core.Contract;
 
 namespace Vireo.Homes.Vhost;
 
-/// <summary>Kicks as vhost devices take them; calls are the affair of <see cref="Loops.CallBridge"/>.</summary>
+/// <summary>Kicks as devices in the kernel and in other processes take them; calls are the affair of <see cref="Loops.CallBridge"/>.</summary>
 internal static class VhostSignals
 {
     /// <summary>The descriptor of a kick.</summary>
@@ -14,7 +14,7 @@ internal static class VhostSignals
             null => null,
             IDescriptorSignal shared => shared.Handle,
             _ => throw new DeviceException(
-                $"the kick of queue {index} is no event descriptor, so it cannot be handed on to a vhost device"
+                $"the kick of queue {index} is no event descriptor, so it cannot be handed on to another process or the kernel"
             ),
         };
 }

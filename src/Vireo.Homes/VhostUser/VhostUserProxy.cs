@@ -1,12 +1,12 @@
 using System.Numerics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Win32.SafeHandles;
 using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
 using Vireo.Core.Spec;
 using Vireo.Homes.Loops;
+using Vireo.Homes.Vhost;
 using Vireo.Homes.VhostUser.Protocol;
 using Vireo.Linux.Events;
 using Vireo.Linux.Sockets;
@@ -279,17 +279,6 @@ public sealed partial class VhostUserProxy : VirtioDevice
         return features;
     }
 
-    /// <summary>The descriptor of a kick.</summary>
-    private static SafeFileHandle? DescriptorOf(ISignal? kick, int index) =>
-        kick switch
-        {
-            null => null,
-            IDescriptorSignal shared => shared.Handle,
-            _ => throw new DeviceException(
-                $"the kick of queue {index} is no event descriptor, so it cannot be handed on to a back-end"
-            ),
-        };
-
     private void OnLoop(Action action)
     {
         try
@@ -371,7 +360,7 @@ public sealed partial class VhostUserProxy : VirtioDevice
             setup.Areas,
             state,
             _features.Contains(CoreFeature.RingPacked),
-            DescriptorOf(setup.Kick, setup.Index),
+            VhostSignals.DescriptorOf(setup.Kick, setup.Index),
             _calls.HandleOf(setup.Index, setup.Call)
         );
 
