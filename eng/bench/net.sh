@@ -13,7 +13,7 @@ The client is DPDK's testpmd with net_virtio_user on one processor; the server h
 
   port     millions of packets in a second that 'vireo net' moves, which polls, and testpmd with net_vhost, one after the other in each round
   switch   those that 'vireo switch' moves between two ports, beside testpmd's echo on one port and its forwarding between two
-  paced    processor time per packet of a 'vireo net' that sleeps, with a million packets in a second offered
+  paced    processor time per packet of a 'vireo net' that sleeps, with about a million packets in a second offered
   memory   resident memory of the servers, with one port and with several, and with several pairs of queues
 
 Shown is the middle one of the rounds with the lowest and the highest. All of it takes about 25 minutes with five rounds, of which
@@ -111,6 +111,8 @@ finish() {
 trap finish EXIT
 
 client_core=0 server_core=1
+# MiB that a testpmd takes at its start and never more: a server gets less where memory is what is measured.
+dpdk_memory=512
 testpmd() { # processor, name, driver, words of EAL, --, words of testpmd
     local core="$1" name="$2" driver="$3" words=()
     shift 3
@@ -120,7 +122,7 @@ testpmd() { # processor, name, driver, words of EAL, --, words of testpmd
     done
     shift
     # One thread takes commands and sleeps, the other one works; both on the same processor.
-    exec "$dpdk/vireo-bin/dpdk-testpmd" --no-huge -m 512 --no-pci --no-telemetry "--file-prefix=$name" \
+    exec "$dpdk/vireo-bin/dpdk-testpmd" --no-huge -m "$dpdk_memory" --no-pci --no-telemetry "--file-prefix=$name" \
         --lcores "(0,1)@$core" -d "$drivers/$driver" -d "$drivers/librte_mempool_ring.so.23" "${words[@]}" \
         -- --no-lsc-interrupt "$@"
 }
@@ -180,6 +182,8 @@ drive() { # seconds before, how it starts, words of EAL, --, words of testpmd, +
         shift
     done
     shift
+    # Empty before it is looked at: the last client's is not this one's.
+    : >"$work/client.log"
     {
         echo "$start"
         for ((count = 0; count < 200; count++)); do
@@ -239,8 +243,9 @@ sample() { # process
     end="$(date +%s%N)"
     echo $((end - start))
 }
+# The source, which sleeps as well, stays a sixth below its limit.
 one_paced() { # bytes, ring, buffers, order: packets in a second, nanoseconds of the server per packet
-    start_vireo port0.sock net --generate "$1" --packet-rate 1000000 --vhost-user "$work/port0.sock"
+    start_vireo port0.sock net --generate "$1" --packet-rate 1200000 --vhost-user "$work/port0.sock"
     start_vireo port1.sock net --null --vhost-user "$work/port1.sock"
     drive 1.5 start --vdev "$(card 0 1 "$2" "$3" "$4")" --vdev "$(card 1 1 "$2" "$3" "$4")" -- -i --total-num-mbufs=8192 \
         --forward-mode=io --port-topology=paired ++ sample "${servers[1]}"
@@ -249,9 +254,10 @@ one_paced() { # bytes, ring, buffers, order: packets in a second, nanoseconds of
         awk -v figures="$(tr '\n' ' ' <"$work/figures")" '{ split(figures, of, " "); printf "%d %.1f\n", $1, $1 ? (of[2] - of[1]) / (of[3] / 1e9) / $1 : 0 }'
 }
 
-# Resident memory in KiB without what is shared with the driver: the process's own pages and those of its program and libraries.
-memory_of() { # process
-    awk '/^(RssAnon|RssFile):/ { sum += $2 } END { print sum }' "/proc/$1/status"
+# Resident memory in KiB without the driver's, which has the name that DPDK gives to all such memory, but not the number.
+memory_of() { # process, number of the server's own memory of that name, if it has one
+    awk -v own="$2" '/^[0-9a-f]+-[0-9a-f]+ / { is_drivers = /memfd:nohuge/ && $5 != own } !is_drivers && /^Rss:/ { sum += $2 } END { print sum }' \
+        "/proc/$1/smaps"
 }
 one_memory() { # kind, ports, pairs
     local index devices=() sockets=()
@@ -262,10 +268,12 @@ one_memory() { # kind, ports, pairs
     case "$1" in
         net) start_vireo port0.sock net --null --queue-pairs "$3" --vhost-user "$work/port0.sock" ;;
         switch) start_vireo "port$(($2 - 1)).sock" switch "${sockets[@]}" ;;
-        dpdk) start_dpdk "$2" "$3" --forward-mode=rxonly --port-topology=loop ;;
+        dpdk) dpdk_memory=$((48 + 24 * $2 * $3)) start_dpdk "$2" "$3" --forward-mode=rxonly --port-topology=loop ;;
     esac
+    local own
+    own="$(awk '/memfd:nohuge/ { print $5; exit }' "/proc/${servers[0]}/maps")"
     drive 2 start "${devices[@]}" -- -i --forward-mode=txonly --port-topology=loop "--total-num-mbufs=$((4096 * $2 * $3))" \
-        "--rxq=$3" "--txq=$3" ++ memory_of "${servers[0]}"
+        "--rxq=$3" "--txq=$3" ++ memory_of "${servers[0]}" "$own"
     stop_servers
     cat "$work/figures"
 }
@@ -299,6 +307,10 @@ table=''
 while read -r direction bytes ring buffers order in_quick; do
     wanted "$direction $bytes $ring $buffers $order" "$in_quick" || continue
     heading port '| the guest | bytes | ring | buffers | order | Vireo, M/s | DPDK, M/s | ratio | ns per packet: Vireo | DPDK |'
+    case "$direction" in
+        echo) label='gets back what it sends' ;;
+        *) label="${direction}s" ;;
+    esac
     ours=() theirs=()
     for ((round = 0; round < rounds; round++)); do
         ours+=("$(one_rate vireo "$direction" "$bytes" "$ring" "$buffers" "$order")")
@@ -306,7 +318,7 @@ while read -r direction bytes ring buffers order in_quick; do
     done
     read -ra our <<<"$(middle "${ours[@]}")"
     read -ra their <<<"$(middle "${theirs[@]}")"
-    printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$direction" "$bytes" "$ring" "$buffers" "$order" \
+    printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$label" "$bytes" "$ring" "$buffers" "$order" \
         "$(rates "${our[@]}")" "$(rates "${their[@]}")" "$(ratio "${our[0]}" "${their[0]}")" "$(nanoseconds "${our[0]}")" "$(nanoseconds "${their[0]}")"
 done < <(works)
 
@@ -347,5 +359,6 @@ while read -r name kind ports pairs; do
         switch) label='vireo switch' ;;
         dpdk) label='testpmd with net_vhost' ;;
     esac
-    printf '| %s | %s | %s | %s |\n' "$label" "$ports" "$pairs" "$(awk -v kib="$(one_memory "$kind" "$ports" "$pairs")" 'BEGIN { printf "%.1f", kib / 1024 }')"
+    kib="$(one_memory "$kind" "$ports" "$pairs")"
+    printf '| %s | %s | %s | %s |\n' "$label" "$ports" "$pairs" "$(awk -v kib="$kib" 'BEGIN { printf "%.1f", kib / 1024 }')"
 done < <(memories)
