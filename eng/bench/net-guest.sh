@@ -18,7 +18,7 @@ a tap (offloads on, vhost=off) and each with nothing behind it. In each round th
 
 The guest's processor is one of this host's, the other one has the devices and iperf3. Processor time of the device is that of all threads of
 QEMU and vireo but the one that is the guest's processor. Everything happens in a network namespace of its own. All of it takes about
-5 minutes with five rounds of three seconds.
+10 minutes with five rounds of three seconds.
 
   --rounds N       measurements per cell, whose middle one is shown (default 5)
   --seconds S      whole seconds per measurement (default 3)
@@ -192,28 +192,48 @@ taskset -c -p $guest_core "$guest_thread" >/dev/null
 ask 'echo ready'
 answer >/dev/null
 
-# Nanoseconds now; processor time of vireo, of QEMU without the guest's processor, and of that; bytes that went over a tap.
-sample() { # tap, or - for none
-    local ours theirs guest
-    ours="$(cat /proc/$with_tap/task/*/schedstat /proc/$with_null/task/*/schedstat | awk '{ sum += $1 } END { printf "%.0f", sum }')"
-    theirs="$(cat /proc/$qemu/task/*/schedstat | awk '{ sum += $1 } END { printf "%.0f", sum }')"
-    guest="$(cut -d' ' -f1 "/proc/$qemu/task/$guest_thread/schedstat")"
-    printf '%s %s %s %s %s\n' "$(date +%s%N)" "$ours" $((theirs - guest)) "$guest" "$(sed -n "s/^ *$1: *//p" /proc/net/dev | awk '{ print $1 + $9 }')"
+# What a measurement begins and ends with: the time in nanoseconds, bytes that went over a tap, and the processor time of each thread.
+sample() { # file, tap or - for none
+    local process who task
+    {
+        echo "time $(date +%s%N)"
+        echo "bytes $(sed -n "s/^ *$2: *//p" /proc/net/dev | awk '{ print $1 + $9 }')"
+        for process in $with_tap $with_null $qemu; do
+            for task in "/proc/$process/task"/*; do
+                who=vireo
+                if [ "$process" = $qemu ]; then who=qemu; fi
+                if [ "${task##*/}" = "$guest_thread" ]; then who=guest; fi
+                # A thread may end while it is looked at.
+                echo "$who ${task##*/} $(cut -d' ' -f1 "$task/schedstat" 2>/dev/null || true)"
+            done
+        done
+    } >"$work/$1"
 }
 # Rate, and nanoseconds per unit of it: of the server (vireo, or QEMU without the guest's processor), of both, of all with the guest's processor.
-figures() { # qemu or vireo, rate, units, sample before, sample after
-    awk -v which="$1" -v rate="$2" -v units="$3" -v before="$4" -v after="$5" 'BEGIN {
-        split(before, a, " "); split(after, b, " ")
-        ours = b[2] - a[2]; theirs = b[3] - a[3]; guest = b[4] - a[4]
-        printf "%s %.1f %.1f %.1f %.1f\n", which, rate, (which == "vireo" ? ours : theirs) / units, (ours + theirs) / units, (ours + theirs + guest) / units
-    }'
+# Units and rate are given, or else KiB and Mbit/s over the tap. What a thread did that has ended since is left out: such are QEMU's helpers for
+# the guest's files, and the compiler of .NET.
+figures() { # qemu or vireo, rate, units
+    awk -v which="$1" -v rate="${2:-}" -v units="${3:-}" '
+        FNR == NR && NF == 2 { first[$1] = $2; next }
+        FNR == NR { before[$2] = $3; next }
+        NF == 2 { last[$1] = $2 - first[$1]; next }
+        { spent[$1] += $3 - before[$2] }
+        END {
+            if (units == "") {
+                units = last["bytes"] / 1024
+                rate = last["bytes"] * 8e3 / last["time"]
+            }
+            if (units <= 0) exit 1
+            printf "%s %.1f %.1f %.1f %.1f\n", which, rate, spent[which] / units, (spent["vireo"] + spent["qemu"]) / units,
+                (spent["vireo"] + spent["qemu"] + spent["guest"]) / units
+        }' "$work/before" "$work/after" || die 'nothing came over the tap.'
 }
 iperf() {
     taskset -c $device_core "$nettools/vireo-bin/iperf3" "$@"
 }
 # Mbit/s, nanoseconds of the device per KiB, nanoseconds of everything per KiB.
 one_stream() { # qemu or vireo, receive or send
-    local number=1 before after load='' try direction=()
+    local number=1 load='' try direction=()
     if [ "$1" = vireo ]; then number=2; fi
     if [ "$2" = send ]; then direction=(-R); fi
     # Between two clients the server does not listen for a moment.
@@ -224,19 +244,17 @@ one_stream() { # qemu or vireo, receive or send
         if kill -0 $load 2>/dev/null; then break; fi
         wait $load || true
     done
-    before="$(sample "$1-tap")"
+    sample before "$1-tap"
     sleep "$seconds"
-    after="$(sample "$1-tap")"
+    sample after "$1-tap"
     wait $load || die "iperf3 failed: $(tail -n 3 "$work/iperf.log")"
-    local bytes=$((${after##* } - ${before##* })) time=$((${after%% *} - ${before%% *}))
-    [ $bytes -gt 0 ] || die 'nothing came over the tap.'
-    figures "$1" "$(awk -v bytes=$bytes -v time=$time 'BEGIN { print bytes * 8e3 / time }')" "$(awk -v bytes=$bytes 'BEGIN { print bytes / 1024 }')" \
-        "$before" "$after"
+    figures "$1"
 }
+# The guest's kernel sends to a card with nothing behind it.
 one_flood() { # qemu or vireo, packets in a second for each packet of a burst, packets in a burst
-    local number=3 before after count=$(($2 * $3 * seconds))
+    local number=3 count=$(($2 * $3 * seconds))
     if [ "$1" = vireo ]; then number=4; fi
-    before="$(sample -)"
+    sample before -
     ask "
         cd /proc/net/pktgen
         echo rem_device_all >kpktgend_0
@@ -247,24 +265,24 @@ one_flood() { # qemu or vireo, packets in a second for each packet of a burst, p
         echo start >pgctrl
         cat net$number"
     answer >"$work/pktgen"
-    after="$(sample -)"
-    figures "$1" "$(sed -n 's/.*[^0-9]\([0-9]\{1,\}\)pps.*/\1/p' "$work/pktgen")" $count "$before" "$after"
+    sample after -
+    figures "$1" "$(sed -n 's/.*[^0-9]\([0-9]\{1,\}\)pps.*/\1/p' "$work/pktgen")" $count
 }
 
 # The same without the guest's kernel, which could not offer so much: packets in a second, packets in a burst.
 one_load() { # qemu or vireo, rate, burst
-    local number=3 before after packets rate
+    local number=3 packets rate
     if [ "$1" = vireo ]; then number=4; fi
-    before="$(sample -)"
+    sample before -
     ask "
         card=\$(cat /run/pci$number)
         if [ -e /sys/bus/pci/devices/\$card/driver ]; then echo \$card >/sys/bus/pci/devices/\$card/driver/unbind; fi
         /host/netload \$card $2 $3 $seconds"
     answer >"$work/netload"
-    after="$(sample -)"
+    sample after -
     read -r packets _ rate _ <"$work/netload"
     [[ "$packets" =~ ^[1-9][0-9]*$ ]] || die "the load in the guest failed: $(cat "$work/netload")"
-    figures "$1" "$rate" "$packets" "$before" "$after"
+    figures "$1" "$rate" "$packets"
 }
 
 # The middle one of some numbers, the lowest and the highest.
