@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
@@ -138,6 +139,7 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
     }
 
     /// <summary>Decides by the first bytes whether the driver wants a frame, and which queue gets it.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private NetDelivery Examine(in NetFrame original, NetReceiveState state)
     {
         if (_rest.Length < original.Rest.Length)
@@ -182,13 +184,13 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
     }
 
     /// <summary>Does what the driver cannot do, and places the frame.</summary>
-    private NetDelivery Accept(in NetFrame frame, NetHash hash, NetReceiveState state)
-    {
-        if (frame.Header.IsPlain)
-        {
-            return Place(in frame, hash, state);
-        }
+    private NetDelivery Accept(in NetFrame frame, NetHash hash, NetReceiveState state) =>
+        frame.Header.IsPlain ? Place(in frame, hash, state) : AcceptOffloaded(in frame, hash, state);
 
+    /// <summary>Places a frame to which something is yet to be done, or does it.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private NetDelivery AcceptOffloaded(in NetFrame frame, NetHash hash, NetReceiveState state)
+    {
         if (NetHeaderCheck.IsTaken(frame.Header, state.Offloads, ipVersion: 0))
         {
             return frame.Header.Segmentation == NetSegmentation.None ? Place(in frame, hash, state)
@@ -259,6 +261,7 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
     }
 
     /// <summary>Completes the checksum, or cuts the frame into segments.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private NetDelivery Resolve(in NetFrame frame, NetHash hash, NetReceiveState state)
     {
         _segmenter ??= new();
@@ -308,7 +311,7 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
             return PlaceInSeveral(in frame, hash, needed);
         }
 
-        while (Queue.TryPop(out DescriptorChain chain))
+        if (Queue.TryPop(out DescriptorChain chain))
         {
             ReadOnlySpan<Segment> pieces = chain.Writable;
             if (!_hasLongHeader && pieces.Length == 1 && (uint)pieces[0].Length >= needed)
@@ -319,31 +322,39 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
                 return NetDelivery.Delivered;
             }
 
-            if (chain.WritableBytes >= needed)
-            {
-                ChainWriter writer = chain.Writer;
-                WriteHeader(ref writer, in frame, hash, bufferCount: 1);
-                Copy(ref writer, in frame);
-                Complete(chain.Head, needed);
-                Count(in frame);
-                return NetDelivery.Delivered;
-            }
-
-            if (_isMerging && chain.WritableBytes >= (uint)_headerBytes && _stock.TryAdd(in chain))
-            {
-                return PlaceInSeveral(in frame, hash, needed);
-            }
-
-            // A buffer that cannot hold what it must hold is given back, and the frame with it: else it would wait for ever.
-            Complete(chain.Head, writtenBytes: 0);
-            _statistics.AddError();
-            return NetDelivery.Dropped;
+            return PlaceInPieces(in chain, in frame, hash, needed);
         }
 
         return Starve();
     }
 
+    /// <summary>Places a frame in a buffer of several pieces, or with a longer header, or in more buffers than one.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private NetDelivery PlaceInPieces(in DescriptorChain chain, in NetFrame frame, NetHash hash, uint needed)
+    {
+        if (chain.WritableBytes >= needed)
+        {
+            ChainWriter writer = chain.Writer;
+            WriteHeader(ref writer, in frame, hash, bufferCount: 1);
+            Copy(ref writer, in frame);
+            Complete(chain.Head, needed);
+            Count(in frame);
+            return NetDelivery.Delivered;
+        }
+
+        if (_isMerging && chain.WritableBytes >= (uint)_headerBytes && _stock.TryAdd(in chain))
+        {
+            return PlaceInSeveral(in frame, hash, needed);
+        }
+
+        // A buffer that cannot hold what it must hold is given back, and the frame with it: else it would wait for ever.
+        Complete(chain.Head, writtenBytes: 0);
+        _statistics.AddError();
+        return NetDelivery.Dropped;
+    }
+
     /// <summary>Gathers as many buffers as the frame needs, and spreads it over them.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private NetDelivery PlaceInSeveral(in NetFrame frame, NetHash hash, uint needed)
     {
         while (_stock.Bytes < needed)
@@ -425,18 +436,19 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
     /// <summary>Writes a frame into a buffer of one piece: nearly all are.</summary>
     private static void WriteWhole(Span<byte> buffer, in NetFrame frame)
     {
-        // Field by field where there is something in it: a copy of a structure that was just written waits until its parts have
-        // reached the cache.
+        const uint OneBuffer = 1 << 16;
         if (frame.Header.IsPlain)
         {
-            Wire.Write(buffer, default(NetHeader));
+            // Two stores: zeroes, and one buffer.
+            BinaryPrimitives.WriteUInt64LittleEndian(buffer, 0);
+            BinaryPrimitives.WriteUInt32LittleEndian(buffer[sizeof(ulong)..], OneBuffer);
         }
         else
         {
             Wire.Write(buffer, frame.Header);
+            BinaryPrimitives.WriteUInt16LittleEndian(buffer[NetHeader.BufferCountOffset..], 1);
         }
 
-        BinaryPrimitives.WriteUInt16LittleEndian(buffer[NetHeader.BufferCountOffset..], 1);
         frame.CopyTo(buffer[NetHeader.LengthBytes..]);
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using Vireo.Core.Contract;
 using Vireo.Core.Memory;
@@ -91,7 +92,7 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
     /// <inheritdoc/>
     protected override void Handle(in DescriptorChain chain)
     {
-        if (!TrySend(in chain))
+        if (!TrySendPlain(in chain) && !TrySend(in chain))
         {
             _statistics.AddError();
         }
@@ -110,6 +111,34 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
         base.Dispose(disposing);
     }
 
+    /// <summary>Sends what nearly all packets are: header and packet in one piece, and nothing to be done to it.</summary>
+    /// <returns>False when it is something else; nothing has been done then.</returns>
+    private bool TrySendPlain(in DescriptorChain chain)
+    {
+        ReadOnlySpan<Segment> pieces = chain.Readable;
+        NetReceiveState state = _device.State;
+        if (pieces.Length != 1 || !state.IsLinkUp || state.SteersByFlow)
+        {
+            return false;
+        }
+
+        Segment piece = pieces[0];
+        int lengthBytes = piece.Length - (int)_headerBytes;
+        if (
+            lengthBytes is < NetFrame.EthernetBytes or > NetFrame.LengthMax
+            || BinaryPrimitives.ReadUInt64LittleEndian(piece.Bytes) != 0
+        )
+        {
+            return false;
+        }
+
+        _segments[0] = piece.Slice((int)_headerBytes, lengthBytes);
+        _sender!.Send(new(default, [], _segments.AsSpan(0, 1), lengthBytes));
+        _statistics.AddPacket(lengthBytes);
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private bool TrySend(in DescriptorChain chain)
     {
         ReadOnlySpan<Segment> pieces = chain.Readable;
@@ -129,6 +158,7 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
         return TrySendPieces(in chain);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private bool TrySendPieces(in DescriptorChain chain)
     {
         ChainReader reader = chain.Reader;
