@@ -238,7 +238,10 @@ public sealed class QemuCommand
         yield return "-m";
         yield return $"{Configuration.MemoryMegabytes}M";
         yield return "-smp";
-        yield return $"{Configuration.Cpus}";
+        // Room for a second processor, if there is one alone, has QEMU take locked instructions for what they are. Without, it makes plain
+        // ones of them, and a driver's look at whether it has to kick overtakes what it has published: devices in other processes then
+        // wait for ever.
+        yield return Configuration.Cpus == 1 && !IsAccelerated ? "1,maxcpus=2" : $"{Configuration.Cpus}";
         yield return "-accel";
         yield return accelerator;
         yield return "-cpu";
