@@ -27,7 +27,7 @@ internal sealed class CheckingPort(EventLoop loop, long packetsPerPair, int pair
     private const int Lengths = 1437;
 
     /// <summary>Bytes that count up, again and again: a packet has those from its number on.</summary>
-    private static readonly byte[] _fill =
+    private static readonly byte[] Fill =
     [
         .. Enumerable.Range(0, byte.MaxValue + 1 + LengthMin + Lengths).Select(static at => (byte)(at & byte.MaxValue)),
     ];
@@ -91,7 +91,7 @@ internal sealed class CheckingPort(EventLoop loop, long packetsPerPair, int pair
         BinaryPrimitives.WriteUInt16BigEndian(frame[12..], 0x88b5);
         BinaryPrimitives.WriteInt64LittleEndian(frame[NumberOffset..], number);
         int first = (int)((number + FillOffset) & byte.MaxValue);
-        _fill.AsSpan(first, frame.Length - FillOffset).CopyTo(frame[FillOffset..]);
+        Fill.AsSpan(first, frame.Length - FillOffset).CopyTo(frame[FillOffset..]);
     }
 
     private void Check(Pair pair, in NetFrame frame)
