@@ -1,9 +1,7 @@
-using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using Vireo.Core.Contract;
 using Vireo.Core.Memory;
 using Vireo.Core.Queues;
-using Vireo.Core.Spec;
 
 namespace Vireo.Devices.Net;
 
@@ -16,7 +14,7 @@ namespace Vireo.Devices.Net;
 /// </para>
 /// <para>What the driver cannot take is done here: checksums are completed, packets cut into segments.</para>
 /// </remarks>
-internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
+internal sealed partial class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
 {
     /// <summary>How much of a frame is looked at: Ethernet with tags, IPv6 with some extensions, ports.</summary>
     private const int HeadBytes = 192;
@@ -431,80 +429,5 @@ internal sealed class NetReceiveQueueHandler : QueueHandler, INetReceiveQueue
         _isStarved = true;
         _statistics.AddNoBuffer();
         return NetDelivery.Full;
-    }
-
-    /// <summary>Writes a frame into a buffer of one piece: nearly all are.</summary>
-    private static void WriteWhole(Span<byte> buffer, in NetFrame frame)
-    {
-        const uint OneBuffer = 1 << 16;
-        if (frame.Header.IsPlain)
-        {
-            // Two stores: zeroes, and one buffer.
-            BinaryPrimitives.WriteUInt64LittleEndian(buffer, 0);
-            BinaryPrimitives.WriteUInt32LittleEndian(buffer[sizeof(ulong)..], OneBuffer);
-        }
-        else
-        {
-            Wire.Write(buffer, frame.Header);
-            BinaryPrimitives.WriteUInt16LittleEndian(buffer[NetHeader.BufferCountOffset..], 1);
-        }
-
-        frame.CopyTo(buffer[NetHeader.LengthBytes..]);
-    }
-
-    private static void Copy(ref ChainWriter writer, in NetFrame frame)
-    {
-        writer.TryCopyFrom(frame.Head);
-        foreach (Segment segment in frame.Rest)
-        {
-            writer.TryCopyFrom(segment.Bytes);
-        }
-    }
-
-    private static void Copy(ref NetStockWriter writer, in NetFrame frame)
-    {
-        writer.Write(frame.Head);
-        foreach (Segment segment in frame.Rest)
-        {
-            writer.Write(segment.Bytes);
-        }
-    }
-
-    private void WriteHeader(ref ChainWriter writer, in NetFrame frame, NetHash hash, ushort bufferCount)
-    {
-        Span<byte> bytes = stackalloc byte[HeaderBytesMax];
-        writer.TryCopyFrom(MakeHeader(bytes, in frame, hash, bufferCount));
-    }
-
-    private void WriteHeader(ref NetStockWriter writer, in NetFrame frame, NetHash hash, ushort bufferCount)
-    {
-        Span<byte> bytes = stackalloc byte[HeaderBytesMax];
-        writer.Write(MakeHeader(bytes, in frame, hash, bufferCount));
-    }
-
-    /// <summary>Makes a header as long as was negotiated.</summary>
-    private ReadOnlySpan<byte> MakeHeader(Span<byte> bytes, in NetFrame frame, NetHash hash, ushort bufferCount)
-    {
-        bytes.Clear();
-        Wire.Write(bytes, frame.Header with { BufferCount = bufferCount });
-        if (_reportsHash)
-        {
-            Wire.Write(bytes[NetHeader.LengthBytes..], new NetHashHeader(hash.Value, hash.Report));
-        }
-
-        if (frame.Header.IsTunnel)
-        {
-            frame.Tunnel.Write(bytes);
-        }
-
-        if (_headerBytes == HeaderBytesMax)
-        {
-            Span<byte> head = stackalloc byte[HeadBytesOfNetwork];
-            // Zero says that there is none, or that it is not known.
-            int offset = Math.Max(NetLayout.Of(head[..frame.CopyHeadTo(head)]).NetworkOffset, 0);
-            BinaryPrimitives.WriteUInt16LittleEndian(bytes[NetworkHeaderOffset..], (ushort)offset);
-        }
-
-        return bytes[.._headerBytes];
     }
 }
