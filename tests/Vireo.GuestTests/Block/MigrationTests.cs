@@ -35,7 +35,8 @@ public sealed class MigrationTests : GuestTest
                 printf 'block %08d\n' $number | dd of=/dev/vda bs=4096 seek=$number conv=sync,notrunc,fsync 2>/dev/null || break
                 dd if=/dev/urandom of=/dev/shm/random$((number % 8)) bs=65536 count=4 2>/dev/null
                 md5sum /dev/shm/random$((number % 8)) >/dev/shm/random$((number % 8)).md5
-                echo $number >/run/number
+                # A reader sees the number before or this one, and never a file that is empty.
+                echo $number >/run/number.new && mv /run/number.new /run/number
             done
             touch /run/stopped
         ) </dev/null >/dev/null 2>&1 &
