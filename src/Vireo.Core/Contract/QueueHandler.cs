@@ -187,6 +187,28 @@ public abstract class QueueHandler : IDisposable
     protected void Complete(ushort head, uint writtenBytes)
     {
         Queue.Complete(head, writtenBytes);
+        PublishSome();
+    }
+
+    /// <summary>Gives chains back that <see cref="DeviceQueue.Peek"/> showed, read and not written to.</summary>
+    /// <param name="count">How many of the first, from 0.</param>
+    protected void CompletePeeked(int count)
+    {
+        Queue.CompletePeeked(count);
+        PublishSome();
+    }
+
+    /// <summary>Gives chains back that <see cref="DeviceQueue.Peek"/> showed.</summary>
+    /// <param name="writtenBytes">For each of the first how many bytes from its start were written.</param>
+    protected void CompletePeeked(ReadOnlySpan<uint> writtenBytes)
+    {
+        Queue.CompletePeeked(writtenBytes);
+        PublishSome();
+    }
+
+    /// <summary>Publishes what is enough for it; makes sure that the rest is, soon.</summary>
+    private void PublishSome()
+    {
         if (Queue.UnpublishedChains >= ChainsPerPublicationMax)
         {
             Publish();

@@ -76,8 +76,28 @@ public readonly unsafe struct Segment
         *(first + Math.Min(piece._length - 1, CacheLineBytes)) = 0;
     }
 
+    /// <summary>As <see cref="Seize"/>, without the first cache line, which is fetched to be read.</summary>
+    /// <param name="piece">A piece that may be written to, not empty.</param>
+    // SAFETY: the range was checked; the byte lies in it.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void SeizeBehindStart(in Segment piece)
+    {
+        byte* first = (byte*)piece._address;
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(first);
+        }
+
+        *(first + Math.Min(piece._length - 1, CacheLineBytes)) = 0;
+    }
+
     /// <summary>Host address of the first byte.</summary>
     public nint Address => _address;
+
+    /// <summary>Whether the first bytes share their cache line with nothing that follows.</summary>
+    /// <remarks>A header in such a place that is already what it ought to be is best left alone: then its line stays where it is.</remarks>
+    /// <param name="startBytes">How many bytes, 1 to 64.</param>
+    public bool IsStartApart(int startBytes) => (_address & (nint)(CacheLineBytes - 1)) >= CacheLineBytes - startBytes;
 
     /// <summary>Length in bytes.</summary>
     public int Length => (int)_length;

@@ -59,7 +59,15 @@ public abstract partial class DeviceQueue
 
             if (isOverwriting)
             {
-                Segment.Seize(in _aheadPieces[index]);
+                ref readonly Segment piece = ref _aheadPieces[index];
+                if (piece.IsStartApart(StartBytes))
+                {
+                    Segment.SeizeBehindStart(in piece);
+                }
+                else
+                {
+                    Segment.Seize(in piece);
+                }
             }
             else
             {

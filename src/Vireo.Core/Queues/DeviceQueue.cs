@@ -141,6 +141,12 @@ public abstract partial class DeviceQueue
     /// </summary>
     public bool IsOverwriting { get; set; }
 
+    /// <summary>
+    /// With <see cref="IsOverwriting"/>: how many bytes at the start of a buffer the device compares before it writes them, where they have a
+    /// cache line for themselves (<see cref="Segment.IsStartApart"/>), 0 to 64. They keep their values until then.
+    /// </summary>
+    public int StartBytes { get; set; }
+
     /// <summary>The memory behind the ring and its buffers.</summary>
     public GuestMemory Memory { get; }
 
@@ -455,14 +461,19 @@ public abstract partial class DeviceQueue
             chain.Stage = ChainStage.Free;
             _oldest = _oldest + 1 < order.Length ? _oldest + 1 : 0;
             _orderCount--;
-            _batch = new(head, chain.WrittenBytes, _batch.Descriptors + chain.Descriptors, _batch.Chains + 1);
             _inflight?.Retire(head);
-            // Chains for which no entry is written count as used completely, so one that was not needs an entry of its own.
-            if (chain.WrittenBytes != chain.WritableBytes)
-            {
-                GiveBack(_batch);
-                _batch = default;
-            }
+            AddToBatch(head, chain.WrittenBytes, chain.WritableBytes, chain.Descriptors);
+        }
+    }
+
+    private void AddToBatch(ushort head, uint writtenBytes, uint writableBytes, int descriptors)
+    {
+        _batch = new(head, writtenBytes, _batch.Descriptors + descriptors, _batch.Chains + 1);
+        // Chains for which no entry is written count as used completely, so one that was not needs an entry of its own.
+        if (writtenBytes != writableBytes)
+        {
+            GiveBack(_batch);
+            _batch = default;
         }
     }
 
@@ -520,7 +531,7 @@ public abstract partial class DeviceQueue
     /// <param name="Head">Its head.</param>
     /// <param name="IsWritable">Whether the device writes to its buffer.</param>
     [StructLayout(LayoutKind.Auto)]
-    private readonly record struct Ahead(ushort Head, bool IsWritable);
+    private protected readonly record struct Ahead(ushort Head, bool IsWritable);
 
     /// <summary>How far a chain has come.</summary>
     private enum ChainStage : byte

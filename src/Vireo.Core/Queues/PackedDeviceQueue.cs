@@ -25,6 +25,11 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
     /// <summary>Byte offset of a descriptor's flags.</summary>
     private const int FlagsOffset = 14;
 
+    /// <summary>Where the id stands in the second half of a descriptor, and the flags.</summary>
+    private const int IdShift = 32;
+
+    private const int FlagsShift = 48;
+
     private readonly TArea _ring;
     private readonly TArea _driverEvents;
     private readonly TArea _deviceEvents;
@@ -128,8 +133,8 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
         return true;
     }
 
-    /// <summary>Looks at the chains that are next, up to one that is not a single descriptor.</summary>
-    private void LookAhead()
+    /// <inheritdoc/>
+    private protected override void LookAhead()
     {
         BeginLooking();
         int position = _nextAvailable;
@@ -158,6 +163,13 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
         }
 
         EndLooking();
+    }
+
+    /// <inheritdoc/>
+    private protected override void PassAhead(int count)
+    {
+        _outstanding += count;
+        Advance(ref _nextAvailable, ref _availableWrap, count);
     }
 
     /// <summary>Takes the next chain, of whatever kind it is.</summary>
@@ -204,10 +216,27 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
     /// <inheritdoc/>
     private protected override void WriteUsed(ushort head, uint writtenBytes, int descriptors, int chains)
     {
-        int flags = PackedFlags.Used(_usedWrap) | (writtenBytes > 0 ? DescriptorFlags.Write : 0);
-        _entries[_entryCount++] = new(_nextUsed * DescriptorBytes, head, writtenBytes, (ushort)flags);
+        _entries[_entryCount++] = new(_nextUsed * DescriptorBytes, WordOf(head, writtenBytes, _usedWrap));
         _passed += descriptors;
         Advance(ref _nextUsed, ref _usedWrap, descriptors);
+    }
+
+    /// <inheritdoc/>
+    private protected override void WriteUsed(ReadOnlySpan<Ahead> chains, ReadOnlySpan<uint> writtenBytes)
+    {
+        Span<Entry> entries = _entries.AsSpan(_entryCount, chains.Length);
+        int position = _nextUsed;
+        bool wrap = _usedWrap;
+        for (int index = 0; index < entries.Length; index++)
+        {
+            uint written = index < writtenBytes.Length ? writtenBytes[index] : 0;
+            entries[index] = new(position * DescriptorBytes, WordOf(chains[index].Head, written, wrap));
+            Advance(ref position, ref wrap, 1);
+        }
+
+        (_nextUsed, _usedWrap) = (position, wrap);
+        _entryCount += chains.Length;
+        _passed += chains.Length;
     }
 
     /// <inheritdoc/>
@@ -217,18 +246,17 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
         foreach (ref readonly Entry entry in _entries.AsSpan(1, _entryCount - 1))
         {
             // Length, id and flags in one store.
-            _ring.At<Le64>(entry.Offset + LengthOffset) =
-                entry.WrittenBytes | (ulong)entry.Head << 32 | (ulong)entry.Flags << 48;
+            _ring.At<Le64>(entry.Offset + LengthOffset) = entry.Word;
             Log?.MarkDescriptors(entry.Offset, DescriptorBytes);
         }
 
         Entry first = _entries[0];
         ref PackedDescriptor used = ref _ring.At<PackedDescriptor>(first.Offset);
-        used.Id = first.Head;
-        used.Length = first.WrittenBytes;
+        used.Id = (ushort)(first.Word >> IdShift & ushort.MaxValue);
+        used.Length = (uint)(first.Word & uint.MaxValue);
         _inflight?.Prepare(_nextUsed, _usedWrap);
         // Release: the descriptors of this publication must be seen before the flags that show the first (VIRTIO 1.4 §2.8.15).
-        Volatile.Write(ref _ring.At<ushort>(first.Offset + FlagsOffset), first.Flags);
+        Volatile.Write(ref _ring.At<ushort>(first.Offset + FlagsOffset), (ushort)(first.Word >> FlagsShift));
         _inflight?.Commit();
         Log?.MarkDescriptors(first.Offset, DescriptorBytes);
         _entryCount = 0;
@@ -241,6 +269,14 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
         // Acquire: offset and flags of the driver's request are read together.
         uint wanted = Volatile.Read(ref _driverEvents.At<uint>(0));
         return PackedEvents.IsWanted(wanted, HasEventIndex, _nextUsed, _usedWrap, passed, Size);
+    }
+
+    /// <summary>The second half of a used descriptor.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong WordOf(ushort head, uint writtenBytes, bool wrap)
+    {
+        int flags = PackedFlags.Used(wrap) | (writtenBytes > 0 ? DescriptorFlags.Write : 0);
+        return writtenBytes | (ulong)head << IdShift | (ulong)flags << FlagsShift;
     }
 
     /// <summary>Moves a position on.</summary>
@@ -473,9 +509,7 @@ internal sealed class PackedDeviceQueue<TArea> : DeviceQueue
 
     /// <summary>A used descriptor that was not yet written.</summary>
     /// <param name="Offset">Where it goes, in bytes from the start of the ring.</param>
-    /// <param name="Head">The buffer id.</param>
-    /// <param name="WrittenBytes">How many bytes were written to the buffer.</param>
-    /// <param name="Flags">Its flags.</param>
+    /// <param name="Word">Its second half: how many bytes were written to the buffer, the buffer's id, and flags.</param>
     [StructLayout(LayoutKind.Auto)]
-    private readonly record struct Entry(int Offset, ushort Head, uint WrittenBytes, ushort Flags);
+    private readonly record struct Entry(int Offset, ulong Word);
 }

@@ -97,12 +97,6 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
 
         if (!HasAhead)
         {
-            if (_nextAvailable == _availableSeen && !TrySeeMore())
-            {
-                chain = default;
-                return false;
-            }
-
             LookAhead();
             if (!HasAhead)
             {
@@ -121,10 +115,15 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
         return true;
     }
 
-    /// <summary>Looks at the chains that are next, up to one that is not a single descriptor.</summary>
-    private void LookAhead()
+    /// <inheritdoc/>
+    private protected override void LookAhead()
     {
         BeginLooking();
+        if (_nextAvailable == _availableSeen && !TrySeeMore())
+        {
+            return;
+        }
+
         int count = Math.Min(_availableSeen - _nextAvailable, AheadRoom);
         for (int index = 0; index < count; index++)
         {
@@ -148,9 +147,18 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
         EndLooking();
     }
 
-    /// <summary>Takes the next chain, of whatever kind it is; there is one.</summary>
+    /// <inheritdoc/>
+    private protected override void PassAhead(int count) => _nextAvailable += count;
+
+    /// <summary>Takes the next chain, of whatever kind it is.</summary>
     private bool TryPopAny(out DescriptorChain chain)
     {
+        chain = default;
+        if (_nextAvailable == _availableSeen)
+        {
+            return false;
+        }
+
         ushort head = _available.At<ushort>(SplitRing.EntriesOffset + 2 * _nextAvailable.Slot(_mask));
         if (!TryTakeChain(head, out chain))
         {
@@ -198,6 +206,21 @@ internal sealed class SplitDeviceQueue<TArea> : DeviceQueue
     {
         _entries[_entryCount++] = new(_nextUsed, head, writtenBytes);
         _nextUsed += chains;
+    }
+
+    /// <inheritdoc/>
+    private protected override void WriteUsed(ReadOnlySpan<Ahead> chains, ReadOnlySpan<uint> writtenBytes)
+    {
+        Span<Entry> entries = _entries.AsSpan(_entryCount, chains.Length);
+        RingIndex used = _nextUsed;
+        for (int index = 0; index < entries.Length; index++)
+        {
+            entries[index] = new(used, chains[index].Head, index < writtenBytes.Length ? writtenBytes[index] : 0);
+            used++;
+        }
+
+        _nextUsed = used;
+        _entryCount += chains.Length;
     }
 
     /// <inheritdoc/>

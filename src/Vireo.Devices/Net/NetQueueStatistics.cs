@@ -64,6 +64,13 @@ public sealed class NetQueueStatistics
         _bytes += lengthBytes;
     }
 
+    /// <summary>Counts packets that went through.</summary>
+    internal void AddPackets(int count, long bytes)
+    {
+        _packets += count;
+        _bytes += bytes;
+    }
+
     /// <summary>Counts a packet that went through with something yet to be done to it, beside <see cref="AddPacket"/>.</summary>
     internal void AddOffload(NetHeader header, int lengthBytes)
     {
@@ -76,8 +83,8 @@ public sealed class NetQueueStatistics
         }
     }
 
-    /// <summary>Counts a packet that was lost for want of a buffer.</summary>
-    internal void AddLost() => _lost++;
+    /// <summary>Counts packets that were lost for want of a buffer.</summary>
+    internal void AddLost(int count = 1) => _lost += count;
 
     /// <summary>Counts a packet that was wrong.</summary>
     internal void AddError() => _errors++;

@@ -92,12 +92,13 @@ internal sealed partial class NetReceiveQueueHandler : QueueHandler, INetReceive
     }
 
     /// <inheritdoc/>
-    public void NoteLost() => _statistics.AddLost();
+    public void NoteLost(int count = 1) => _statistics.AddLost(count);
 
     /// <inheritdoc/>
     protected override void OnStarting()
     {
         Queue.IsOverwriting = true;
+        Queue.StartBytes = _hasLongHeader ? 0 : NetHeader.LengthBytes;
         // Where the port has fewer ways in than there are pairs, all frames come in on pair 0 and are dealt out from there.
         int pair = NetDevice.PairOf(QueueIndex);
         _receiver = pair < _device.Port.Traits.PairsMax ? _device.Port.OpenReceiver(pair, this) : null;
@@ -314,7 +315,7 @@ internal sealed partial class NetReceiveQueueHandler : QueueHandler, INetReceive
             ReadOnlySpan<Segment> pieces = chain.Writable;
             if (!_hasLongHeader && pieces.Length == 1 && (uint)pieces[0].Length >= needed)
             {
-                WriteWhole(pieces[0].Bytes, in frame);
+                WriteWhole(in pieces[0], in frame);
                 Complete(chain.Head, needed);
                 Count(in frame);
                 return NetDelivery.Delivered;

@@ -40,6 +40,12 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
 
     private INetSender? _sender;
 
+    /// <summary>The same, if it takes bursts.</summary>
+    private INetBurstSender? _burstSender;
+
+    /// <summary>The frames of the burst at hand.</summary>
+    private readonly Segment[] _burst = new Segment[DeviceQueue.PeekMax];
+
     private NetPace _pace;
 
     /// <summary>Makes the data plane of a queue.</summary>
@@ -72,6 +78,7 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
 
         int pair = NetDevice.PairOf(QueueIndex);
         _sender = _device.Port.OpenSender(pair < _device.Port.Traits.PairsMax ? pair : 0, this);
+        _burstSender = _sender as INetBurstSender;
     }
 
     /// <inheritdoc/>
@@ -79,7 +86,7 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
     {
         _pace.Wait();
         ulong before = ChainsTaken;
-        if (!base.TakeChains())
+        if (!(_burstSender is null ? base.TakeChains() : TakeBursts(_burstSender)))
         {
             return false;
         }
@@ -111,6 +118,72 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
         base.Dispose(disposing);
     }
 
+    /// <summary>Takes the chains of one turn, by the burst where nothing is to be done to them.</summary>
+    private bool TakeBursts(INetBurstSender sender)
+    {
+        Queue.SuppressKicks();
+        int count = 0;
+        while (count < ChainsPerTurnMax)
+        {
+            int sent = SendBurst(sender, ChainsPerTurnMax - count);
+            if (sent == 0)
+            {
+                if (!Queue.TryPop(out DescriptorChain chain))
+                {
+                    break;
+                }
+
+                Handle(in chain);
+                sent = 1;
+            }
+
+            count += sent;
+        }
+
+        return count > 0;
+    }
+
+    /// <summary>Sends the packets that are next and plain, all at once.</summary>
+    /// <returns>How many there were; none when the next one is something else.</returns>
+    private int SendBurst(INetBurstSender sender, int countMax)
+    {
+        NetReceiveState state = _device.State;
+        if (!state.IsLinkUp || state.SteersByFlow)
+        {
+            return 0;
+        }
+
+        ReadOnlySpan<Segment> pieces = Queue.Peek(MemoryAccess.Read);
+        int count = 0;
+        long bytes = 0;
+        foreach (ref readonly Segment piece in pieces[..Math.Min(pieces.Length, countMax)])
+        {
+            int lengthBytes = piece.Length - (int)_headerBytes;
+            if (!IsPlain(in piece, lengthBytes))
+            {
+                break;
+            }
+
+            _burst[count++] = piece.Slice((int)_headerBytes, lengthBytes);
+            bytes += lengthBytes;
+        }
+
+        if (count > 0)
+        {
+            sender.Send(new NetBurst(_burst.AsSpan(0, count), []));
+            _statistics.AddPackets(count, bytes);
+            CompletePeeked(count);
+        }
+
+        return count;
+    }
+
+    /// <summary>Whether nothing is to be done to a packet, so long, that lies in one piece with its header.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsPlain(in Segment piece, int lengthBytes) =>
+        lengthBytes is >= NetFrame.EthernetBytes and <= NetFrame.LengthMax
+        && BinaryPrimitives.ReadUInt64LittleEndian(piece.Bytes) == 0;
+
     /// <summary>Sends what nearly all packets are: header and packet in one piece, and nothing to be done to it.</summary>
     /// <returns>False when it is something else; nothing has been done then.</returns>
     private bool TrySendPlain(in DescriptorChain chain)
@@ -124,10 +197,7 @@ internal sealed class NetTransmitQueueHandler : QueueHandler, INetQueue
 
         Segment piece = pieces[0];
         int lengthBytes = piece.Length - (int)_headerBytes;
-        if (
-            lengthBytes is < NetFrame.EthernetBytes or > NetFrame.LengthMax
-            || BinaryPrimitives.ReadUInt64LittleEndian(piece.Bytes) != 0
-        )
+        if (!IsPlain(in piece, lengthBytes))
         {
             return false;
         }

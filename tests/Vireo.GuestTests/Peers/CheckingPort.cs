@@ -214,7 +214,8 @@ internal sealed class CheckingPort(EventLoop loop, long packetsPerPair, int pair
         {
             Span<byte> frame = _frame.AsSpan(0, LengthOf(number));
             Make(frame, pair.Index, number);
-            return queue.Deliver(new(default, frame, ReadOnlySpan<Segment>.Empty, frame.Length)) != NetDelivery.Full;
+            return queue.Deliver(new NetFrame(default, frame, ReadOnlySpan<Segment>.Empty, frame.Length))
+                != NetDelivery.Full;
         }
     }
 

@@ -113,6 +113,6 @@ public sealed class CapturePort : INetPort, IDisposable
             return delivery;
         }
 
-        public void NoteLost() => queue.NoteLost();
+        public void NoteLost(int count = 1) => queue.NoteLost(count);
     }
 }

@@ -182,6 +182,6 @@ public sealed class LimitedPort : INetPort, IDisposable
             return delivery;
         }
 
-        public void NoteLost() => queue.NoteLost();
+        public void NoteLost(int count = 1) => queue.NoteLost(count);
     }
 }

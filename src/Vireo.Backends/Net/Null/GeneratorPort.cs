@@ -1,13 +1,18 @@
 using System.Buffers.Binary;
+using Vireo.Core.Memory;
+using Vireo.Core.Queues;
 using Vireo.Devices.Net;
 
 namespace Vireo.Backends.Net.Null;
 
 /// <summary>A network that sends the same frame over and over, as fast as the driver takes it, and takes every frame.</summary>
 /// <remarks>The frame is broadcast, of an EtherType for experiments (0x88b5), and holds bytes that count up.</remarks>
-public sealed class GeneratorPort : INetPort
+public sealed class GeneratorPort : INetPort, IDisposable
 {
-    private readonly byte[] _frame;
+    private readonly OwnedMemory _memory;
+
+    /// <summary>The frame, over and over.</summary>
+    private readonly Segment[] _burst = new Segment[DeviceQueue.PeekMax];
 
     /// <summary>Makes a generator.</summary>
     /// <param name="frameBytes">Length of each frame, 60 to 65,535.</param>
@@ -18,15 +23,18 @@ public sealed class GeneratorPort : INetPort
         const ushort EtherTypeExperiment = 0x88b5;
         ArgumentOutOfRangeException.ThrowIfLessThan(frameBytes, LengthMin);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(frameBytes, ushort.MaxValue);
-        _frame = new byte[frameBytes];
+        _memory = new((ulong)frameBytes);
+        Segment segment = _memory.Slice(0, frameBytes);
+        Span<byte> frame = segment.Bytes;
         for (int index = 0; index < frameBytes; index++)
         {
-            _frame[index] = (byte)(index & 0xff);
+            frame[index] = (byte)(index & 0xff);
         }
 
-        MacAddress.Broadcast.Write(_frame);
-        MacAddress.Local(1).Write(_frame.AsSpan(MacAddress.LengthBytes));
-        BinaryPrimitives.WriteUInt16BigEndian(_frame.AsSpan(2 * MacAddress.LengthBytes), EtherTypeExperiment);
+        MacAddress.Broadcast.Write(frame);
+        MacAddress.Local(1).Write(frame[MacAddress.LengthBytes..]);
+        BinaryPrimitives.WriteUInt16BigEndian(frame[(2 * MacAddress.LengthBytes)..], EtherTypeExperiment);
+        Array.Fill(_burst, segment);
     }
 
     /// <inheritdoc/>
@@ -54,20 +62,28 @@ public sealed class GeneratorPort : INetPort
     public INetSender OpenSender(int pairIndex, INetQueue queue) => new NullPort();
 
     /// <inheritdoc/>
-    public INetReceiver OpenReceiver(int pairIndex, INetReceiveQueue queue) => new Receiver(_frame, queue);
+    public INetReceiver OpenReceiver(int pairIndex, INetReceiveQueue queue) => new Receiver(_burst, queue);
 
     /// <inheritdoc/>
     public void Inject(ReadOnlySpan<byte> frame) { }
 
-    private sealed class Receiver(byte[] frame, INetReceiveQueue queue) : INetReceiver
+    /// <summary>Frees the frame. The device has to be gone.</summary>
+    public void Dispose() => _memory.Dispose();
+
+    private sealed class Receiver(Segment[] burst, INetReceiveQueue queue) : INetReceiver
     {
         public int Receive(int countMax)
         {
-            NetFrame generated = new(default, frame, [], frame.Length);
             int count = 0;
-            while (count < countMax && queue.Deliver(in generated) != NetDelivery.Full)
+            while (count < countMax)
             {
-                count++;
+                int wanted = Math.Min(burst.Length, countMax - count);
+                int taken = queue.Deliver(new NetBurst(burst.AsSpan(0, wanted), [])).Taken;
+                count += taken;
+                if (taken < wanted)
+                {
+                    break;
+                }
             }
 
             return count;

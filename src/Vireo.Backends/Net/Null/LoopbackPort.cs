@@ -44,7 +44,7 @@ public sealed class LoopbackPort : INetPort
     /// <inheritdoc/>
     public void Inject(ReadOnlySpan<byte> frame) { }
 
-    private sealed class Sender(LoopbackPort port, int pairIndex) : INetSender
+    private sealed class Sender(LoopbackPort port, int pairIndex) : INetBurstSender
     {
         public bool HasRoom => true;
 
@@ -56,6 +56,13 @@ public sealed class LoopbackPort : INetPort
             {
                 queue.NoteLost();
             }
+        }
+
+        public void Send(in NetBurst burst)
+        {
+            // Acquire: as above.
+            INetReceiveQueue? queue = Volatile.Read(ref port._queues[pairIndex]);
+            queue?.NoteLost(burst.Frames.Length - queue.Deliver(in burst).Taken);
         }
 
         public void Flush() { }

@@ -3,7 +3,7 @@ using Vireo.Devices.Net;
 namespace Vireo.Backends.Net.Null;
 
 /// <summary>A network where nobody is: takes every frame and brings none, to measure all the rest.</summary>
-public sealed class NullPort : INetPort, INetSender, INetReceiver
+public sealed class NullPort : INetPort, INetBurstSender, INetReceiver
 {
     /// <inheritdoc/>
     public NetPortTraits Traits { get; } =
@@ -41,6 +41,9 @@ public sealed class NullPort : INetPort, INetSender, INetReceiver
 
     /// <inheritdoc/>
     public void Send(in NetFrame frame) { }
+
+    /// <inheritdoc/>
+    public void Send(in NetBurst burst) { }
 
     /// <inheritdoc/>
     public void Flush() { }

@@ -16,7 +16,7 @@ namespace Vireo.Backends.Net.Switch;
 /// its own. Between the two kinds tags are put in and taken out.
 /// </para>
 /// </remarks>
-public sealed class NetSwitch
+public sealed partial class NetSwitch
 {
     /// <summary>The highest number of a VLAN.</summary>
     public const int VlanMax = 4094;

@@ -61,7 +61,7 @@ public sealed class SwitchPort : INetPort, IDisposable
     public void Inject(ReadOnlySpan<byte> frame)
     {
         byte[] copy = frame.ToArray();
-        _switch.Invoke(() => _switch.Forward(this, new(default, copy, [], copy.Length)));
+        _switch.Invoke(() => _switch.Forward(this, new NetFrame(default, copy, [], copy.Length)));
     }
 
     /// <summary>Takes the port away. What is plugged in has to be unplugged first.</summary>
@@ -93,6 +93,22 @@ public sealed class SwitchPort : INetPort, IDisposable
         }
     }
 
+    /// <summary>Gives whoever is plugged in frames, and loses those that find no room.</summary>
+    internal void Deliver(in NetBurst burst)
+    {
+        INetReceiveQueue? queue = _queue;
+        if (queue is null)
+        {
+            return;
+        }
+
+        NetBurstDelivery delivery = queue.Deliver(in burst);
+        Statistics.AddOut(delivery.DeliveredBytes, delivery.Delivered);
+        int lost = burst.Frames.Length - delivery.Taken;
+        queue.NoteLost(lost);
+        Statistics.AddFullDrop(lost);
+    }
+
     /// <summary>Whether one more frame from here may go to everybody.</summary>
     internal bool TryTakeFlood(int perSecond, long nowMs)
     {
@@ -115,11 +131,13 @@ public sealed class SwitchPort : INetPort, IDisposable
         return true;
     }
 
-    private sealed class Sender(SwitchPort port) : INetSender
+    private sealed class Sender(SwitchPort port) : INetBurstSender
     {
         public bool HasRoom => true;
 
         public void Send(in NetFrame frame) => port._switch.Forward(port, in frame);
+
+        public void Send(in NetBurst burst) => port._switch.Forward(port, in burst);
 
         public void Flush() => port._switch.Refresh();
 

@@ -46,16 +46,16 @@ public sealed class SwitchPortStatistics
 
     // Plain stores below: aligned, written by one thread alone, and nothing is read by the order of them.
 
-    internal void AddIn(int lengthBytes)
+    internal void AddIn(long bytes, int count = 1)
     {
-        _packetsIn++;
-        _bytesIn += lengthBytes;
+        _packetsIn += count;
+        _bytesIn += bytes;
     }
 
-    internal void AddOut(int lengthBytes)
+    internal void AddOut(long bytes, int count = 1)
     {
-        _packetsOut++;
-        _bytesOut += lengthBytes;
+        _packetsOut += count;
+        _bytesOut += bytes;
     }
 
     internal void AddFlooded() => _flooded++;
@@ -64,5 +64,5 @@ public sealed class SwitchPortStatistics
 
     internal void AddVlanDrop() => _vlanDrops++;
 
-    internal void AddFullDrop() => _fullDrops++;
+    internal void AddFullDrop(int count = 1) => _fullDrops += count;
 }

@@ -105,7 +105,7 @@ public sealed class SwitchUplink : IDisposable
             return NetDelivery.Delivered;
         }
 
-        public void NoteLost() { }
+        public void NoteLost(int count = 1) { }
 
         public void Flush()
         {
@@ -143,7 +143,7 @@ public sealed class SwitchUplink : IDisposable
             return NetDelivery.Delivered;
         }
 
-        public void NoteLost() { }
+        public void NoteLost(int count = 1) { }
 
         public void Dispose() => _receiver?.Dispose();
 

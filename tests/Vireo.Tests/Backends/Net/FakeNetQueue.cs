@@ -52,5 +52,5 @@ internal sealed class FakeNetQueue : INetReceiveQueue
         return NetDelivery.Delivered;
     }
 
-    public void NoteLost() => Lost++;
+    public void NoteLost(int count = 1) => Lost += count;
 }

@@ -132,6 +132,63 @@ public sealed class NetSwitchTests : IDisposable
         Assert.Equal(1, center.Ports[0].Statistics.VlanDrops);
     }
 
+    /// <summary>Frames that are there together go each to where it belongs, in their order.</summary>
+    [Fact]
+    public void Frames_SentTogether_GoWhereEachBelongs()
+    {
+        NetSwitch center = Make();
+        NetBench[] guests = Plug(center, null, null, null, 5);
+        Send(guests[1], Second, MacAddress.Broadcast);
+        Send(guests[2], Third, MacAddress.Broadcast);
+        TakeAll(guests);
+        byte[] tagged = [.. FrameOf(First, Second, 100)[..12], 0x81, 0, 0, 5, .. new byte[60]];
+        byte[][] frames =
+        [
+            FrameOf(First, Second, 61),
+            FrameOf(First, Second, 62),
+            FrameOf(First, Third, 63),
+            FrameOf(First, MacAddress.Broadcast, 64),
+            tagged,
+            FrameOf(First, Second, 65),
+            FrameOf(MacAddress.Local(4), Second, 66),
+            FrameOf(First, MacAddress.Local(9), 67),
+            FrameOf(First, First, 68),
+            FrameOf(First, Second, 69)[..14],
+            FrameOf(First, Second, 70),
+            FrameOf(MacAddress.Broadcast, Second, 71),
+            FrameOf(First, Third, 72),
+        ];
+
+        guests[0].SendTogether([.. frames.Select(frame => guests[0].WithHeader(frame, default))]);
+
+        // The tagged one is of a network where nobody is known yet: it goes to all who are in it.
+        Assert.Equal([61, 62, 64, 76, 65, 66, 67, 14, 70, 71], Take(guests[1]).Select(static frame => frame.Length));
+        Assert.Equal([63, 64, 76, 67, 72], Take(guests[2]).Select(static frame => frame.Length));
+        Assert.Equal([72], Take(guests[3]).Select(static frame => frame.Length));
+        Assert.Equal(13, center.Ports[0].Statistics.PacketsIn);
+        Assert.Equal(frames.Sum(static frame => frame.Length), center.Ports[0].Statistics.BytesIn);
+        Assert.Equal(0, center.AddressMoves);
+    }
+
+    [Fact]
+    public void Frames_SentTogetherWithinAVlan_GoThereAsTheyAre()
+    {
+        NetSwitch center = Make();
+        NetBench[] guests = Plug(center, 5, 5, null);
+        Send(guests[1], Second, MacAddress.Broadcast);
+        TakeAll(guests);
+        byte[][] frames = [.. Enumerable.Range(60, 50).Select(length => FrameOf(First, Second, length))];
+
+        guests[0].SendTogether([.. frames.Take(20).Select(frame => guests[0].WithHeader(frame, default))]);
+        guests[0].SendTogether([.. frames.Skip(20).Select(frame => guests[0].WithHeader(frame, default))]);
+
+        // There are 32 buffers.
+        Assert.Equal(frames.Take(32), Take(guests[1]));
+        Assert.Equal(18, center.Ports[1].Statistics.FullDrops);
+        Assert.Equal(18, guests[1].Device.StatisticsOf(0).Lost);
+        Assert.Empty(Take(guests[2]));
+    }
+
     [Fact]
     public void Segments_StayTogetherForWhoTakesThem_AndAreCutForWhoDoesNot()
     {
@@ -221,10 +278,16 @@ public sealed class NetSwitchTests : IDisposable
     public void AddPort_ImpossibleVlan_IsRefused(int vlan) =>
         Assert.Throws<ArgumentOutOfRangeException>(() => Make().AddPort("port", vlan));
 
+    private static byte[] FrameOf(MacAddress from, MacAddress to, int length)
+    {
+        byte[] frame = Packets.Plain(length, to);
+        from.Write(frame.AsSpan(6));
+        return frame;
+    }
+
     private static byte[] Send(NetBench guest, MacAddress from, MacAddress to)
     {
-        byte[] frame = Packets.Plain(100, to);
-        from.Write(frame.AsSpan(6));
+        byte[] frame = FrameOf(from, to, 100);
         guest.Send(frame, default(NetHeader));
         return frame;
     }

@@ -37,7 +37,7 @@ public sealed class RingModelTests
         using Model model = new(variant);
         foreach (byte step in script)
         {
-            model.Step(step % 12, step / 12);
+            model.Step(step % 14, step / 14);
         }
 
         model.Drain();
@@ -106,6 +106,9 @@ public sealed class RingModelTests
                     break;
                 case 11:
                     Assert.Equal(_used.Count == 0, _isDriverAsleep = _bench.Driver.TryArmCalls());
+                    break;
+                case 12 or 13:
+                    CompleteTogether(choice);
                     break;
                 default:
                     break;
@@ -206,6 +209,25 @@ public sealed class RingModelTests
                 _completed.Enqueue(new(_held[0].Tag, _held[0].WrittenBytes));
                 _held.RemoveAt(0);
             }
+        }
+
+        /// <summary>Gives back some of the chains that are next without taking them one by one.</summary>
+        private void CompleteTogether(int choice)
+        {
+            bool mayOvertake = !_variant.IsInOrder || _held.Count == 0;
+            int singles = mayOvertake ? _available.TakeWhile(tag => _pieces[tag] == 1).Count() : 0;
+            ReadOnlySpan<Segment> shown = _bench.Device.Peek(MemoryAccess.Write);
+            Assert.InRange(shown.Length, Math.Min(singles, 1), singles);
+            Assert.Equal(0, _bench.Device.Peek(MemoryAccess.Read).Length);
+            uint[] written = new uint[choice % (shown.Length + 1)];
+            for (int index = 0; index < written.Length; index++)
+            {
+                written[index] = (uint)((choice + index) % 9);
+                _isDeviceAsleep = false;
+                _completed.Enqueue(new(_available.Dequeue(), written[index]));
+            }
+
+            _bench.Device.CompletePeeked(written);
         }
 
         private void PublishCompleted()

@@ -111,6 +111,24 @@ internal sealed class NetBench : IDisposable
     /// <summary>Sends a frame behind a header.</summary>
     public void Send(byte[] frame, NetHeader header, int queue = 1) => Send(WithHeader(frame, header), queue);
 
+    /// <summary>Sends packets, headers included, that are all there before the device looks.</summary>
+    public void SendTogether(IReadOnlyList<byte[]> packets, int queue = 1)
+    {
+        DriverQueue sender = Home.Queue(queue);
+        foreach (byte[] packet in packets)
+        {
+            Assert.True(sender.TryAdd([Home.Allocate(packet)], [], 1));
+        }
+
+        sender.Publish();
+        Home.Kick(queue);
+        Home.Run();
+        for (int count = 0; count < packets.Count; count++)
+        {
+            Assert.True(sender.TryTake(out _), $"{count} of {packets.Count} packets came back");
+        }
+    }
+
     public byte[] WithHeader(byte[] frame, NetHeader header, NetTunnelOffsets tunnel = default)
     {
         byte[] packet = new byte[HeaderBytes + frame.Length];
@@ -125,9 +143,12 @@ internal sealed class NetBench : IDisposable
     }
 
     /// <summary>Gives the device a receive buffer of pieces of the given lengths.</summary>
-    public void Post(int queue, params int[] pieces)
+    public void Post(int queue, params int[] pieces) =>
+        Post(queue, [.. pieces.Select(piece => Home.Allocate((uint)piece))]);
+
+    /// <summary>Gives the device a receive buffer in places of the test's own.</summary>
+    public void Post(int queue, GuestRange[] ranges)
     {
-        GuestRange[] ranges = [.. pieces.Select(piece => Home.Allocate((uint)piece))];
         foreach (GuestRange range in ranges)
         {
             Home.Bytes(range).Fill(Untouched);

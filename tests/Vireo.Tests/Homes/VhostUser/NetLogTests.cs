@@ -25,7 +25,8 @@ public sealed class NetLogTests
     [InlineData(true)]
     public void Received_WhileLogging_IsInTheLogPageByPage(bool isPacked)
     {
-        using HomeUnderTest home = new(new NetDevice(new GeneratorPort(FrameBytes)));
+        using GeneratorPort port = new(FrameBytes);
+        using HomeUnderTest home = new(new NetDevice(port));
         using FrontEnd frontEnd = home.Negotiate();
         using GuestRam ram = new();
         using var file = MemoryFile.Create("log", 4 << 20);
