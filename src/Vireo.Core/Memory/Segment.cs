@@ -97,6 +97,7 @@ public readonly unsafe struct Segment
     /// <summary>Whether the first bytes share their cache line with nothing that follows.</summary>
     /// <remarks>A header in such a place that is already what it ought to be is best left alone: then its line stays where it is.</remarks>
     /// <param name="startBytes">How many bytes, 1 to 64.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool IsStartApart(int startBytes) => (_address & (nint)(CacheLineBytes - 1)) >= CacheLineBytes - startBytes;
 
     /// <summary>Length in bytes.</summary>
@@ -114,6 +115,7 @@ public readonly unsafe struct Segment
     /// <param name="start">First byte, 0 to <see cref="Length"/>.</param>
     /// <param name="length">Length in bytes, 0 to <see cref="Length"/> less <paramref name="start"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The part lies outside the segment.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Segment Slice(int start, int length)
     {
         if ((uint)start > (uint)Length || (uint)length > (uint)(Length - start))

@@ -28,56 +28,47 @@ public sealed partial class NetSwitch
     private void ForwardSome(SwitchPort from, ReadOnlySpan<Segment> frames)
     {
         SwitchPort? to = null;
+        Vector128<byte> last = default;
         int first = 0;
         long bytes = 0;
         for (int index = 0; index < frames.Length; index++)
         {
-            SwitchPort? next = Lookup(from, frames[index], index, index > first ? to : null);
-            if (!ReferenceEquals(next, to) && index > first)
+            ref readonly Segment frame = ref frames[index];
+            // A tag is looked into, and changed, in the common way.
+            SwitchPort? next = null;
+            if (frame.Length >= HeadBytes)
+            {
+                var start = Vector128.Create<byte>(frame.Bytes);
+                _starts[index] = start;
+                next = to is not null && HaveSameAddresses(start, last) ? to : Lookup(from, start);
+                last = start;
+            }
+
+            if (!ReferenceEquals(next, to))
             {
                 Give(from, to, frames, first, index - first, bytes);
+                to = next;
                 first = index;
                 bytes = 0;
             }
 
-            to = next;
-            bytes += frames[index].Length;
+            bytes += frame.Length;
         }
 
         Give(from, to, frames, first, frames.Length - first, bytes);
     }
 
-    /// <summary>Copies the beginning of a frame, and finds the one port that gets it as it is.</summary>
+    /// <summary>Finds the one port that gets a frame as it is.</summary>
     /// <param name="from">Where it came from.</param>
-    /// <param name="frame">The frame.</param>
-    /// <param name="index">Where the copy goes.</param>
-    /// <param name="last">The port of the frame before this one, if that is known.</param>
+    /// <param name="start">A copy of its beginning.</param>
     /// <returns>Null when there is more to it.</returns>
-    private SwitchPort? Lookup(SwitchPort from, Segment frame, int index, SwitchPort? last)
+    private SwitchPort? Lookup(SwitchPort from, Vector128<byte> start)
     {
-        // A tag is looked into, and changed, in the common way.
-        if (frame.Length < HeadBytes)
-        {
-            return null;
-        }
-
-        var start = Vector128.Create<byte>(frame.Bytes[..NetBurst.StartBytes]);
-        _starts[index] = start;
-        if (last is not null && HaveSameAddresses(start, _starts[index - 1]))
-        {
-            return last;
-        }
-
         Span<byte> bytes = stackalloc byte[NetBurst.StartBytes];
         start.CopyTo(bytes);
-        return Lookup(from, bytes);
-    }
-
-    private SwitchPort? Lookup(SwitchPort from, ReadOnlySpan<byte> start)
-    {
-        var destination = MacAddress.Read(start);
-        var source = MacAddress.Read(start[MacAddress.LengthBytes..]);
-        if (destination.IsGroup || source.IsGroup || ReadType(start) == EtherTypeTag)
+        var destination = MacAddress.Read(bytes);
+        var source = MacAddress.Read(bytes[MacAddress.LengthBytes..]);
+        if (destination.IsGroup || source.IsGroup || ReadType(bytes) == EtherTypeTag)
         {
             return null;
         }
@@ -88,7 +79,7 @@ public sealed partial class NetSwitch
         return to is not null && !ReferenceEquals(to, from) && to.Vlan == from.Vlan ? to : null;
     }
 
-    /// <summary>Hands on some of the frames at hand.</summary>
+    /// <summary>Hands on some of the frames at hand, or none.</summary>
     /// <param name="from">Where they came from.</param>
     /// <param name="to">Where they go; null to treat each by itself.</param>
     /// <param name="frames">All the frames.</param>
@@ -97,7 +88,7 @@ public sealed partial class NetSwitch
     /// <param name="bytes">How long they are together.</param>
     private void Give(SwitchPort from, SwitchPort? to, ReadOnlySpan<Segment> frames, int first, int count, long bytes)
     {
-        if (to is not null)
+        if (to is not null && count > 0)
         {
             from.Statistics.AddIn(bytes, count);
             to.Deliver(new NetBurst(frames.Slice(first, count), _starts.AsSpan(first, count)));
