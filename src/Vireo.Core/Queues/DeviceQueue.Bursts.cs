@@ -44,7 +44,7 @@ public abstract partial class DeviceQueue
         return _aheadPieces.AsSpan(start, end - start);
     }
 
-    /// <summary>Gives the first of the chains that <see cref="Peek"/> showed back to the driver, which reads them unchanged.</summary>
+    /// <summary>Gives the first of the chains that <see cref="Peek"/> showed back to the driver; nothing was written to them.</summary>
     /// <param name="count">How many, from 0.</param>
     public void CompletePeeked(int count)
     {
